@@ -1,0 +1,1 @@
+"""Network: beacons, scans, tunnels, long connections, volumes."""

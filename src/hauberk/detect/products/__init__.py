@@ -1,0 +1,1 @@
+"""Findings of other products, weighed like our own."""

@@ -1,0 +1,1 @@
+"""Sigma rules, compiled together and matched once per distinct value."""

@@ -1,0 +1,112 @@
+"""A batch of events, in both of its views.
+
+Detectors that compare behaviour read the OCSF columns; rules read the source's own fields under
+the names that their authors know. A format yields both, group by group; a group is the events of
+one log and one kind (one Windows channel and event id, one Zeek log, one API service).
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import polars as pl
+
+from .schema import EventClass, conform
+
+
+class Fields(Protocol):
+    """The source's own fields of a group of records, by column, in the order of the group's rows.
+
+    Values are what the source wrote: strings, numbers, booleans, None, or lists of those. A field
+    that a row lacks reads as None; `has` tells the two apart.
+    """
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        ...
+
+    def names(self) -> Collection[str]:
+        """Names of all fields that any row has; nested ones joined by dots."""
+        ...
+
+    def column(self, name: str) -> Sequence[object] | None:
+        """One value a row, or None when no row has the field."""
+        ...
+
+    def has(self, name: str) -> Sequence[bool]:
+        """Whether each row has the field at all, were its value null."""
+        ...
+
+    def row(self, index: int) -> Mapping[str, object]:
+        """All fields of one row, nested names joined by dots."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogKey:
+    """What is the same for every record of a group, in Sigma's terms.
+
+    `product` is windows, linux, zeek, aws ...; `service` the log (security, sysmon, conn,
+    cloudtrail, sshd ...) in lower case; `event_code` the event id within it, or "".
+    """
+
+    product: str
+    service: str
+    event_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventGroup:
+    """Events of one class from one log: row i of `events` and row i of `fields` are one record.
+
+    `events` holds any subset of the class's columns.
+    """
+
+    key: LogKey
+    event_class: EventClass
+    events: pl.DataFrame
+    fields: Fields
+
+    def __post_init__(self) -> None:
+        if self.events.height != len(self.fields):
+            raise ValueError(
+                f"{self.key}: {self.events.height} events but {len(self.fields)} rows of fields"
+            )
+
+
+@dataclass(frozen=True)
+class EventBatch:
+    """Events that are judged together. `groups` is empty when the batch was read from the lake.
+
+    `tables` holds at most one frame per class, its columns a subset of the class's schema.
+    """
+
+    batch_id: str
+    tables: Mapping[EventClass, pl.DataFrame]
+    groups: Sequence[EventGroup] = field(default=())
+
+    @classmethod
+    def from_groups(cls, batch_id: str, groups: Sequence[EventGroup]) -> "EventBatch":
+        """Join the groups' events into one table a class."""
+        by_class: dict[EventClass, list[pl.DataFrame]] = {}
+        for group in groups:
+            by_class.setdefault(group.event_class, []).append(group.events)
+        tables = {
+            event_class: pl.concat([conform(frame, event_class) for frame in frames])
+            for event_class, frames in by_class.items()
+        }
+        return cls(batch_id, tables, groups)
+
+    def events(self, event_class: EventClass, columns: Iterable[str]) -> pl.DataFrame:
+        """The named columns of one class, missing ones null; no rows where the batch has none."""
+        frame = self.tables.get(event_class)
+        names = list(columns)
+        if frame is None:
+            frame = pl.DataFrame()
+        present = [name for name in names if name in frame.columns]
+        return conform(frame.select(present), event_class).select(names)
+
+    @property
+    def height(self) -> int:
+        """Number of events in the batch."""
+        return sum(frame.height for frame in self.tables.values())

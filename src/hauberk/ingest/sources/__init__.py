@@ -1,0 +1,1 @@
+"""Inputs: files, folders and archives, cut into batches of whole records."""

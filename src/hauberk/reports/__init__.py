@@ -1,0 +1,1 @@
+"""Floor 6: a scan as people and machines read it."""
