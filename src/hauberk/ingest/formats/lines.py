@@ -1,0 +1,104 @@
+"""Cut a chunk into lines: the records of every format with `Framing.LINES`."""
+
+import codecs
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hauberk.ingest.interface import MAX_RECORD, RecordBatch, Reject
+
+Numbers = npt.NDArray[np.int64]
+
+_UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_FEED, _RETURN, _SPACE = 10, 13, 32
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The records of a chunk. `offsets`, `lengths` are of every record, in the unpacked file.
+
+    `texts` are the bytes of the records that can be parsed, UTF-8, without their line ends;
+    text i is record number `numbers[i]`. `rejects` are the others (longer than MAX_RECORD).
+    """
+
+    texts: Sequence[bytes]
+    numbers: Numbers
+    offsets: Numbers
+    lengths: Numbers
+    rejects: Sequence[Reject]
+
+
+def utf16_of(head: bytes) -> str | None:
+    """The UTF-16 codec that the byte order mark at a file's start asks for, or None."""
+    return _UTF16.get(head[:2])
+
+
+def as_utf8(text: bytes, codec: str | None) -> bytes:
+    """`text` in UTF-8; what the codec cannot read becomes U+FFFD."""
+    return text if codec is None else text.decode(codec, "replace").encode("utf-8", "replace")
+
+
+def split_lines(records: RecordBatch, *, max_record: int = MAX_RECORD) -> Lines:
+    r"""Cut at `\n` or `\r\n`; a byte order mark and lines of white space are no records.
+
+    A file that begins with a UTF-16 mark is cut at UTF-16 line ends and its lines are given in
+    UTF-8, while offsets and lengths stay those of the file.
+    """
+    data = records.data
+    at_start = records.offset == 0
+    codec = utf16_of(data if at_start else records.head)
+    skip = 0
+    if at_start and codec is not None:
+        skip = 2
+    elif at_start and data.startswith(codecs.BOM_UTF8):
+        skip = 3
+    starts, ends = _bounds(data, codec, skip)
+    starts, ends = _without_blank(data, starts, ends, codec)
+    lengths = ends - starts
+    fits = lengths <= max_record
+    rejects = [
+        Reject(
+            records.offset + start, length, f"{length} bytes long; expected at most {max_record}"
+        )
+        for start, length in zip(starts[~fits].tolist(), lengths[~fits].tolist(), strict=True)
+    ]
+    texts = [data[a:b] for a, b in zip(starts[fits].tolist(), ends[fits].tolist(), strict=True)]
+    if codec is not None:
+        texts = [as_utf8(text, codec) for text in texts]
+    return Lines(texts, np.flatnonzero(fits), starts + records.offset, lengths, rejects)
+
+
+def _bounds(data: bytes, codec: str | None, skip: int) -> tuple[Numbers, Numbers]:
+    """Start and end of every line that is not empty, in `data`, line ends left out."""
+    if codec is None:
+        units: npt.NDArray[np.generic] = np.frombuffer(data[skip:], np.uint8)
+        width = 1
+    else:
+        order = "<u2" if codec == "utf-16-le" else ">u2"
+        whole = (len(data) - skip) // 2 * 2
+        units = np.frombuffer(data[skip : skip + whole], order)
+        width = 2
+    feeds = np.flatnonzero(units == _FEED)
+    starts = np.concatenate((np.zeros(1, np.int64), feeds + 1))
+    ends = np.concatenate((feeds, np.array([len(units)], np.int64)))
+    filled = ends > starts
+    starts, ends = starts[filled], ends[filled]
+    ends = ends - (units[ends - 1] == _RETURN)
+    filled = ends > starts
+    return starts[filled] * width + skip, ends[filled] * width + skip
+
+
+def _without_blank(
+    data: bytes, starts: Numbers, ends: Numbers, codec: str | None
+) -> tuple[Numbers, Numbers]:
+    """Drop lines of white space alone; only lines that begin with one are looked at."""
+    if not len(starts):
+        return starts, ends
+    low = starts + (1 if codec == "utf-16-be" else 0)
+    doubtful = np.flatnonzero(np.frombuffer(data, np.uint8)[low] <= _SPACE)
+    blank = [i for i in doubtful.tolist() if as_utf8(data[starts[i] : ends[i]], codec).isspace()]
+    if not blank:
+        return starts, ends
+    return np.delete(starts, blank), np.delete(ends, blank)
