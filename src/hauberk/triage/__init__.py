@@ -1,5 +1,24 @@
 """Floor 4: findings become a short ranked list of explained incidents."""
 
+from .fusion import FusionSettings
 from .interface import Incident, Link, Reason
+from .judge import Triage, TriageSettings, triage
+from .ranking import BUDGET, FLOOR, KINDS_IN_WORDS, within_budget
+from .surprise import Exposure, evidence_bits, host_of
 
-__all__ = ["Incident", "Link", "Reason"]
+__all__ = [
+    "BUDGET",
+    "FLOOR",
+    "KINDS_IN_WORDS",
+    "Exposure",
+    "FusionSettings",
+    "Incident",
+    "Link",
+    "Reason",
+    "Triage",
+    "TriageSettings",
+    "evidence_bits",
+    "host_of",
+    "triage",
+    "within_budget",
+]

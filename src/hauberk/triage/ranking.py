@@ -1,0 +1,214 @@
+"""Clusters into ranked incidents: what each is worth, and what falls within the budget.
+
+The log odds of an incident are a sum that a person can check: a prior, the bits of its findings
+(each discounted for those of the same kind and technique that already spoke), and a bit for each
+further tactic that is supported.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+import polars as pl
+
+from hauberk.events import FindingKind, finding_uid, tactics_of
+
+from .interface import Incident, Link, Reason
+from .narrative import narrate, title
+from .surprise import evidence_bits
+
+PRIOR_BITS = -8.0
+"""Log2 odds that a cluster of findings is an incident before its evidence is weighed."""
+
+SAME_TECHNIQUE = 0.5
+"""Worth of a finding relative to a stronger one of the same kind and technique."""
+
+SAME_KIND = 0.85
+"""Worth of a finding relative to a stronger one of the same kind."""
+
+KIND_CAP = 24.0
+"""Most bits that findings of one kind bring to an incident."""
+
+TACTIC_BITS = 1.0
+"""Bits for each tactic beyond the first that findings worth a bit or more support."""
+
+MAX_TACTIC_BITS = 5.0
+
+FLOOR = 0.1
+"""Incidents less likely than this are never worth a reader's time, whatever the budget."""
+
+BUDGET = 5.0
+"""Incidents a day that an analyst reads by default."""
+
+MAX_LINKS = 400
+"""Pairs of entities that an incident's graph keeps, most findings first."""
+
+_ENTITY_ORDER = ("host", "user", "principal", "mailbox", "ip", "domain", "process", "file", "hash")
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A finding with its bits before and after discounts."""
+
+    uid: str
+    title: str
+    message: str
+    kind: str
+    techniques: tuple[str, ...]
+    entities: tuple[str, ...]
+    start: datetime | None
+    end: datetime | None
+    count: int
+    severity_id: int
+    bits: float
+    counted: float
+
+
+def rank(findings: pl.DataFrame, *, budget: float = BUDGET, floor: float = FLOOR) -> list[Incident]:
+    """Incidents from findings with a `cluster` column, most probable first."""
+    strongest = findings.with_columns(evidence_bits(pl.col("surprise")).alias("bits")).sort(
+        "bits", "time", descending=[True, False], nulls_last=True
+    )
+    incidents = [
+        incident
+        for (_,), part in strongest.filter(pl.col("cluster") >= 0).group_by(
+            "cluster", maintain_order=True
+        )
+        if (incident := _incident(part)) is not None
+    ]
+    incidents.sort(key=lambda one: (-one.probability, -one.severity_id, one.start, one.uid))
+    return within_budget(incidents, budget, floor)
+
+
+def within_budget(incidents: list[Incident], budget: float, floor: float) -> list[Incident]:
+    """Mark the incidents that a reader of `budget` a day gets to see, best first.
+
+    Each day that incidents began has its own allowance; a fraction of an incident a day means one
+    every so many days. Incidents below `floor` are never above budget.
+    """
+    taken: Counter[date] = Counter()
+    days = max(1.0, 1.0 / budget) if budget > 0 else 0.0
+    marked = []
+    for incident in incidents:
+        day = date.fromordinal(int(incident.start.toordinal() // days * days)) if days else None
+        above = day is not None and incident.probability >= floor and taken[day] < max(1.0, budget)
+        if above and day is not None:
+            taken[day] += 1
+        marked.append(replace(incident, above_budget=above))
+    return marked
+
+
+def weigh(part: pl.DataFrame) -> list[Weighed]:
+    """Discount the findings of one cluster, given strongest first; strongest counted first."""
+    spoken: Counter[tuple[str, str]] = Counter()
+    kinds: Counter[str] = Counter()
+    rules: set[tuple[str, str]] = set()
+    sums: dict[str, float] = {}
+    weighed = []
+    for row in part.iter_rows(named=True):
+        kind, techniques = row["kind"], tuple(row["techniques"] or ())
+        about = techniques[0].split(".", 1)[0] if techniques else row["rule_uid"]
+        rule = (kind, row["rule_uid"])
+        discount = SAME_TECHNIQUE ** spoken[kind, about] * SAME_KIND ** kinds[kind]
+        # The same rule again on the same story is the same evidence again.
+        counted = 0.0 if rule in rules else row["bits"] * discount
+        counted = min(counted, KIND_CAP - sums.get(kind, 0.0))
+        if counted > 0:
+            rules.add(rule)
+            spoken[kind, about] += 1
+            kinds[kind] += 1
+            sums[kind] = sums.get(kind, 0.0) + counted
+        weighed.append(
+            Weighed(
+                row["uid"], row["title"], row["message"], kind, techniques,
+                tuple(row["entities"] or ()), row["time"], row["end_time"], row["count"],
+                row["severity_id"] or 0, row["bits"], counted,
+            )
+        )  # fmt: skip
+    return sorted(weighed, key=lambda one: -one.counted)
+
+
+def _incident(part: pl.DataFrame) -> Incident | None:
+    weighed = weigh(part)
+    times = [one.start for one in weighed if one.start] + [one.end for one in weighed if one.end]
+    if not times:
+        return None
+    support = _techniques(weighed)
+    tactics = tactics_of(technique for technique, bits in support if bits >= 1.0)
+    tactic_bits = min(MAX_TACTIC_BITS, TACTIC_BITS * max(0, len(tactics) - 1))
+    odds = PRIOR_BITS + tactic_bits + sum(one.counted for one in weighed)
+    in_time = sorted(weighed, key=lambda one: (one.start is None, one.start or times[0], one.uid))
+    entities = _entities(weighed)
+    reasons = [Reason(one.message or one.title, one.uid, one.counted) for one in weighed]
+    shown = tactics or tactics_of(technique for technique, _ in support)
+    return Incident(
+        uid=finding_uid("incident", in_time[0].uid),
+        title=title(weighed, entities),
+        probability=1.0 / (1.0 + 2.0**-odds),
+        prior_bits=PRIOR_BITS,
+        tactic_bits=tactic_bits,
+        start=min(times),
+        end=max(times),
+        entities=entities,
+        techniques=[technique for technique, _ in support],
+        tactics=[str(tactic) for tactic in shown],
+        findings=[one.uid for one in in_time],
+        event_count=sum(one.count for one in weighed),
+        reasons=reasons,
+        links=_links(weighed),
+        narrative=narrate(in_time, entities),
+        above_budget=False,
+        severity_id=max((one.severity_id for one in weighed), default=0),
+    )
+
+
+def _techniques(weighed: list[Weighed]) -> list[tuple[str, float]]:
+    """Techniques and the bits that speak for each, best supported first."""
+    strongest: dict[str, float] = {}
+    counted: dict[str, float] = {}
+    for one in weighed:
+        for technique in one.techniques:
+            strongest[technique] = max(strongest.get(technique, 0.0), one.bits)
+            counted[technique] = counted.get(technique, 0.0) + one.counted
+    return sorted(strongest.items(), key=lambda item: (-item[1], -counted[item[0]], item[0]))
+
+
+def _entities(weighed: list[Weighed]) -> list[str]:
+    """Entities by the evidence that names them, of each kind in turn for the first few."""
+    worth: dict[str, float] = {}
+    for one in weighed:
+        for position, name in enumerate(one.entities):
+            worth[name] = worth.get(name, 0.0) + (one.counted + 0.01) / (1 + position)
+
+    def place(name: str) -> tuple[int, float, str]:
+        kind = name.split(":", 1)[0]
+        order = _ENTITY_ORDER.index(kind) if kind in _ENTITY_ORDER else len(_ENTITY_ORDER)
+        return (order, -worth[name], name)
+
+    return sorted(worth, key=place)
+
+
+def _links(weighed: list[Weighed]) -> list[Link]:
+    """Pairs of entities that one finding names together, the first with each other."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    for one in weighed:
+        for other in one.entities[1:8]:
+            pairs[one.entities[0], other] += 1
+    return [Link(a, b, n) for (a, b), n in pairs.most_common(MAX_LINKS)]
+
+
+def expected_misses(incidents: list[Incident]) -> float:
+    """Real incidents that the budget may have cost: probabilities below the line, summed."""
+    return sum(one.probability for one in incidents if not one.above_budget)
+
+
+KINDS_IN_WORDS = {
+    FindingKind.RULE: "rules",
+    FindingKind.RARITY: "rare behaviour",
+    FindingKind.AUTHENTICATION: "log-ons",
+    FindingKind.NETWORK: "network behaviour",
+    FindingKind.MODEL: "models",
+    FindingKind.INTEL: "threat intelligence",
+    FindingKind.DECOY: "decoys",
+    FindingKind.PRODUCT: "other products",
+}
