@@ -1,1 +1,5 @@
-"""Findings of other products, weighed like our own."""
+"""What other products already found, folded into bursts and weighed by how unusual each is here."""
+
+from .detector import ProductFindings
+
+__all__ = ["ProductFindings"]
