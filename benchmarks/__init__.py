@@ -1,0 +1,1 @@
+"""Benchmarks and results: one file a claim, each with what it is measured against."""
