@@ -9,13 +9,45 @@ from .interface import (
     RecordBatch,
     Reject,
 )
+from .known_formats import format_named, formats, recognise, why_unrecognised
+from .sources import (
+    Batch,
+    Input,
+    Known,
+    Limits,
+    Oversize,
+    Skipped,
+    Unreadable,
+    find_inputs,
+    read_ahead,
+    read_batches,
+)
+from .stamp import DEAD_LETTER_SCHEMA, dead_letters, parse_again, stamp
 
 __all__ = [
+    "DEAD_LETTER_SCHEMA",
     "MAX_RECORD",
+    "Batch",
     "Format",
     "Framing",
+    "Input",
+    "Known",
+    "Limits",
+    "Oversize",
     "Parsed",
     "ParsedGroup",
     "RecordBatch",
     "Reject",
+    "Skipped",
+    "Unreadable",
+    "dead_letters",
+    "find_inputs",
+    "format_named",
+    "formats",
+    "parse_again",
+    "read_ahead",
+    "read_batches",
+    "recognise",
+    "stamp",
+    "why_unrecognised",
 ]

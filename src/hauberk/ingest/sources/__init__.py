@@ -1,1 +1,20 @@
 """Inputs: files, folders and archives, cut into batches of whole records."""
+
+from .ahead import read_ahead
+from .batches import Batch, Known, Oversize, Skipped, read_batches
+from .inputs import Input, Unreadable, find_inputs, label
+from .limits import Limits
+
+__all__ = [
+    "Batch",
+    "Input",
+    "Known",
+    "Limits",
+    "Oversize",
+    "Skipped",
+    "Unreadable",
+    "find_inputs",
+    "label",
+    "read_ahead",
+    "read_batches",
+]
