@@ -1,0 +1,146 @@
+"""Boolean expressions over numbered literals: folding of constants, evaluation, triggers.
+
+A node is a literal's number, a constant, or a tuple `(operator, child, ...)`.
+"""
+
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+AND: Final = "&"
+OR: Final = "|"
+NOT: Final = "!"
+
+Node: TypeAlias = "bool | int | tuple[str | Node, ...]"
+
+
+def rewrite(node: Node, literal: Callable[[int], Node]) -> Node:
+    """The expression with every literal replaced, constants folded and nesting flattened."""
+    if node is True or node is False:
+        return node
+    if isinstance(node, int):
+        return literal(node)
+    operator, *children = node
+    if operator == NOT:
+        return negated(rewrite(as_node(children[0]), literal))
+    rewritten = []
+    settled = operator == OR
+    for child in children:
+        done = rewrite(as_node(child), literal)
+        if done is settled:
+            return settled
+        rewritten.append(done)
+    return joined(str(operator), rewritten)
+
+
+def negated(node: Node) -> Node:
+    """The opposite of an expression."""
+    if isinstance(node, bool):
+        return not node
+    if isinstance(node, tuple) and node[0] == NOT:
+        return as_node(node[1])
+    return (NOT, node)
+
+
+def joined(operator: str, children: list[Node]) -> Node:
+    """AND or OR of expressions, flat and without repeats."""
+    settled = operator == OR
+    flat: dict[Node, None] = {}
+    for child in children:
+        if child is settled:
+            return settled
+        if child is (not settled):
+            continue
+        if isinstance(child, tuple) and child[0] == operator:
+            flat.update((as_node(inner), None) for inner in child[1:])
+        else:
+            flat[child] = None
+    if not flat:
+        return not settled
+    if len(flat) == 1:
+        return next(iter(flat))
+    return (operator, *flat)
+
+
+def as_node(child: "str | Node") -> Node:
+    """A member of an expression's tuple that is not its operator."""
+    if isinstance(child, str):
+        raise TypeError(f"operator {child!r} where an expression was expected")
+    return child
+
+
+def literals(node: Node) -> set[int]:
+    """Every literal that an expression mentions."""
+    if isinstance(node, bool):
+        return set()
+    if isinstance(node, int):
+        return {node}
+    return set().union(*(literals(as_node(child)) for child in node[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A node made ready to be evaluated: its plain literals as a set, the rest below it."""
+
+    operator: str
+    plain: frozenset[int]
+    rest: tuple["Clause", ...]
+
+    def holds(self, true: Set[int]) -> bool:
+        """Whether the expression is true when exactly the literals of `true` are."""
+        if self.operator == AND:
+            if not self.plain <= true:
+                return False
+            for clause in self.rest:
+                if not clause.holds(true):
+                    return False
+            return True
+        if not self.plain.isdisjoint(true):
+            return self.operator == OR
+        for clause in self.rest:
+            if clause.holds(true):
+                return self.operator == OR
+        return self.operator == NOT
+
+
+def prepare(node: Node) -> Clause:
+    """An expression without constants, made ready to be evaluated."""
+    if isinstance(node, bool):
+        raise TypeError("a constant has no clause")
+    if isinstance(node, int):
+        return Clause(OR, frozenset({node}), ())
+    operator, *children = node
+    # NOT over OR is one clause: none of its members may hold.
+    inner = as_node(children[0])
+    if operator == NOT and isinstance(inner, tuple) and inner[0] == OR:
+        children = list(inner[1:])
+    nodes = [as_node(child) for child in children]
+    plain = frozenset(child for child in nodes if isinstance(child, int))
+    return Clause(
+        str(operator), plain, tuple(prepare(child) for child in nodes if isinstance(child, tuple))
+    )
+
+
+def trigger(node: Node, cost: Callable[[int], float]) -> tuple[float, frozenset[int]] | None:
+    """Literals of which one must be true for the expression to be, the rarest such choice.
+
+    None where the expression may hold although every literal is false.
+    """
+    if isinstance(node, bool):
+        return None if node else (0.0, frozenset())
+    if isinstance(node, int):
+        return cost(node), frozenset({node})
+    operator = node[0]
+    if operator == NOT:
+        return None
+    found = [trigger(as_node(child), cost) for child in node[1:]]
+    if operator == AND:
+        possible = [choice for choice in found if choice is not None]
+        return min(possible, key=lambda choice: choice[0]) if possible else None
+    total, members = 0.0, frozenset[int]()
+    for choice in found:
+        if choice is None:
+            return None
+        total += choice[0]
+        members |= choice[1]
+    return total, members

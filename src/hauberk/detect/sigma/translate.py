@@ -1,0 +1,243 @@
+"""pySigma's rules into our program. The only file that knows pySigma; loaded when compiling."""
+
+import re
+from collections.abc import Mapping
+from typing import TypeGuard
+
+import re2
+import sigma.conditions as sc
+import sigma.types as st
+from sigma.exceptions import SigmaError
+from sigma.rule import SigmaRule
+
+from .expression import AND, NOT, OR, Node, joined, negated
+from .predicate import SINGLE, WILDCARD, Op, Predicate, fold, like_parts, like_text
+from .program import Atom, Rule
+from .taxonomy import LogSource
+
+_TECHNIQUE = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE | re.ASCII)
+_COMPARES = {
+    st.CompareOperators.LT: Op.LESS,
+    st.CompareOperators.LTE: Op.LESS_EQUAL,
+    st.CompareOperators.GT: Op.GREATER,
+    st.CompareOperators.GTE: Op.GREATER_EQUAL,
+}
+_FLAGS = {
+    st.SigmaRegularExpressionFlag.IGNORECASE: "i",
+    st.SigmaRegularExpressionFlag.MULTILINE: "m",
+    st.SigmaRegularExpressionFlag.DOTALL: "s",
+}
+MAX_ATOMS = 20_000
+"""Atoms of one rule after its modifiers are applied."""
+
+LEVELS = ("informational", "low", "medium", "high", "critical")
+
+# What pySigma raises on content that is well-formed YAML and no rule.
+PARSE_FAULTS = (
+    SigmaError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError,
+    RecursionError, NotImplementedError, re.error,
+)  # fmt: skip
+
+
+class RefusedRuleError(ValueError):
+    """A rule that cannot be compiled, and why."""
+
+
+class Translator:
+    """Compiles rules one by one and interns the atoms that they share."""
+
+    def __init__(self, placeholders: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        self.atoms: dict[Atom, int] = {}
+        self._placeholders = placeholders or {}
+        self._regexes: dict[tuple[str, str], str | None] = {}
+
+    def translate(self, content: object, path: str, line: int) -> Rule:
+        """A rule from its document. Raises RefusedRuleError."""
+        if not _is_mapping(content):
+            raise RefusedRuleError("is not a rule: a mapping was expected")
+        for key, what in (
+            ("correlation", "correlation rules are not supported"),
+            ("filter", "filters are not supported"),
+            ("action", "rule collections (action:) are not supported; write each rule in full"),
+        ):
+            if key in content:
+                raise RefusedRuleError(what)
+        try:
+            rule = SigmaRule.from_dict(dict(content))
+            trees = [condition.parsed for condition in rule.detection.parsed_condition]
+            before = len(self.atoms)
+            nodes = [self._node(tree) for tree in trees]
+        except RefusedRuleError:
+            raise
+        except PARSE_FAULTS as fault:
+            raise RefusedRuleError(f"{type(fault).__name__}: {str(fault)[:300]}") from fault
+        if len(self.atoms) - before > MAX_ATOMS:
+            raise RefusedRuleError(f"asks more than {MAX_ATOMS} questions")
+        source = rule.logsource
+        return Rule(
+            uid=str(rule.id) if rule.id else f"{path}:{line}",
+            title=str(rule.title or path),
+            level=rule.level.name.lower() if rule.level else "medium",
+            status=rule.status.name.lower() if rule.status else "",
+            techniques=tuple(
+                dict.fromkeys(
+                    found.group(1).upper()
+                    for tag in rule.tags
+                    if (found := _TECHNIQUE.fullmatch(str(tag)))
+                )
+            ),
+            source=LogSource(
+                fold(source.product or ""), fold(source.category or ""), fold(source.service or "")
+            ),
+            path=path,
+            line=line,
+            condition=joined(OR, nodes),
+            description=str(rule.description or "")[:2000],
+        )
+
+    def _node(self, tree: object) -> Node:
+        match tree:
+            case sc.ConditionAND():
+                return joined(AND, [self._node(child) for child in tree.args])
+            case sc.ConditionOR():
+                return joined(OR, [self._node(child) for child in tree.args])
+            case sc.ConditionNOT():
+                return negated(self._node(tree.args[0]))
+            case sc.ConditionFieldEqualsValueExpression():
+                return self._value(tree.field, tree.value)
+            case sc.ConditionValueExpression():
+                return self._value(None, tree.value)
+            case _:
+                raise RefusedRuleError("has an empty condition")
+
+    def _value(self, field: str | None, value: st.SigmaType) -> Node:
+        match value:
+            case st.SigmaExpansion():
+                return joined(OR, [self._value(field, inner) for inner in value.values])
+            case st.SigmaString():
+                return self._strings(field, value)
+            case st.SigmaRegularExpression():
+                return self._regex(field, value)
+            case st.SigmaExists():
+                present = self._atom(field, Predicate(Op.EXISTS))
+                return present if value.exists else (NOT, present)
+            case st.SigmaFieldReference():
+                return self._atom(field, _reference(field, value))
+            case st.SigmaCompareExpression() if value.op in _COMPARES:
+                return self._atom(field, Predicate(_COMPARES[value.op], str(value.number)))
+            case st.SigmaTimestampPart():
+                part = value.timestamp_part.name.lower()
+                return self._atom(field, Predicate(Op.TIME_PART, str(value.number), extra=part))
+            case st.SigmaNumber() | st.SigmaBool():
+                text = fold(str(value))
+                return self._atom(field, Predicate(Op.EQUALS if field else Op.CONTAINS, text))
+            case st.SigmaNull():
+                return self._atom(field, Predicate(Op.NULL))
+            case st.SigmaCIDRExpression():
+                return self._atom(field, Predicate(Op.CIDR, str(value.network)))
+            case _:
+                raise RefusedRuleError(f"{type(value).__name__} values are not supported")
+
+    def _strings(self, field: str | None, value: st.SigmaString) -> Node:
+        if not value.contains_placeholder():
+            return self._atom(field, text_predicate(value, field is None))
+
+        def given(placeholder: st.Placeholder) -> tuple[str, ...]:
+            if placeholder.name not in self._placeholders:
+                raise RefusedRuleError(
+                    f"nobody gave a value for the placeholder {placeholder.name}"
+                )
+            return self._placeholders[placeholder.name]
+
+        # pySigma calls for an iterator of plain parts; a given value has no wildcards of its own.
+        replaced = value.replace_placeholders(lambda placeholder: iter(given(placeholder)))
+        return joined(
+            OR, [self._atom(field, text_predicate(one, field is None)) for one in replaced]
+        )
+
+    def _regex(self, field: str | None, value: st.SigmaRegularExpression) -> Node:
+        if value.contains_placeholder():
+            raise RefusedRuleError("placeholders in regular expressions are not supported")
+        flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
+        pattern = str(value.regexp.to_plain_regex())
+        fault = self._regexes.get((pattern, flags), "")
+        if fault == "":
+            fault = self._regexes[(pattern, flags)] = regex_fault(pattern, flags)
+        if fault:
+            raise RefusedRuleError(f"regular expression {pattern[:120]!r} {fault}")
+        return self._atom(field, Predicate(Op.REGEX, pattern, cased=True, extra=flags))
+
+    def _atom(self, field: str | None, predicate: Predicate) -> int:
+        return self.atoms.setdefault(Atom(field, predicate), len(self.atoms))
+
+
+def _is_mapping(content: object) -> TypeGuard[Mapping[str, object]]:
+    return isinstance(content, Mapping)
+
+
+def _reference(field: str | None, value: st.SigmaFieldReference) -> Predicate:
+    if field is None:
+        raise RefusedRuleError("a field reference needs a field to compare with")
+    how = {
+        (False, False): "equals",
+        (True, False): "startswith",
+        (False, True): "endswith",
+        (True, True): "contains",
+    }[value.starts_with, value.ends_with]
+    return Predicate(Op.FIELD, value.field, extra=how)
+
+
+def regex_fault(pattern: str, flags: str) -> str | None:
+    """Why a regular expression cannot be matched in linear time, or None when it can."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 1 << 22
+    try:
+        re2.compile(regex_source(pattern, flags), options)
+    except (re2.error, UnicodeError) as fault:
+        reason = fault.args[0] if fault.args else ""
+        text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        return f"is not one that RE2 knows: {text[:120]}"
+    return None
+
+
+def regex_source(pattern: str, flags: str) -> str:
+    """A Sigma regular expression with its flags, as RE2 reads it."""
+    return f"(?{flags}){pattern}" if flags else pattern
+
+
+def text_predicate(value: st.SigmaString, keyword: bool) -> Predicate:
+    """A Sigma string as the cheapest predicate that asks the same.
+
+    A keyword is looked for anywhere in a value.
+    """
+    cased = isinstance(value, st.SigmaCasedString)
+    parts: list[str] = [WILDCARD] if keyword else []
+    for part in value.s:
+        if isinstance(part, str):
+            parts.append("=" + (part if cased else fold(part)))
+        else:
+            parts.append(WILDCARD if part is st.SpecialChars.WILDCARD_MULTI else SINGLE)
+    if keyword:
+        parts.append(WILDCARD)
+    parts = [
+        part
+        for i, part in enumerate(parts)
+        if part != WILDCARD or i == 0 or parts[i - 1] != WILDCARD
+    ]
+    parts = like_parts(like_text(parts))  # joins literals that stand side by side
+    match parts:
+        case []:
+            return Predicate(Op.EQUALS, "", cased)
+        case ["*"]:
+            return Predicate(Op.PRESENT)
+        case [literal] if literal[0] == "=":
+            return Predicate(Op.EQUALS, literal[1:], cased)
+        case ["*", literal] if literal[0] == "=":
+            return Predicate(Op.ENDSWITH, literal[1:], cased)
+        case [literal, "*"] if literal[0] == "=":
+            return Predicate(Op.STARTSWITH, literal[1:], cased)
+        case ["*", literal, "*"] if literal[0] == "=":
+            return Predicate(Op.CONTAINS, literal[1:], cased)
+        case _:
+            return Predicate(Op.LIKE, like_text(parts), cased)

@@ -1,0 +1,229 @@
+"""Which of a set of predicates are true for a value: every literal found in one pass.
+
+All text predicates of one field are asked together: equality by hash, the literals of contains,
+startswith and endswith by one Aho-Corasick automaton, patterns and regular expressions only when
+a literal that they cannot do without was found. Time is linear in the length of the value.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import ahocorasick
+import re2
+
+from .literal import required_literal
+from .predicate import (
+    NUMERIC,
+    WILDCARD,
+    Op,
+    Predicate,
+    compares,
+    fold,
+    like_parts,
+    like_regex,
+    time_part,
+    value_number,
+    value_text,
+    value_time,
+)
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_NOTHING: frozenset[int] = frozenset()
+
+
+class _Uses(NamedTuple):
+    """What it means that one literal was found: predicates by where it must stand."""
+
+    length: int
+    contains: tuple[int, ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    verify: tuple[int, ...]
+
+
+class _Literals:
+    """All literals of one spelling (folded or as written)."""
+
+    def __init__(self) -> None:
+        self.equals: dict[str, list[int]] = {}
+        self._uses: dict[str, tuple[list[int], list[int], list[int], list[int]]] = {}
+        self._automaton: ahocorasick.Automaton | None = None
+
+    def add(self, op: Op | None, text: str, index: int) -> None:
+        """Note what predicate `index` wants of `text`; with no operator, to be verified."""
+        if op is Op.EQUALS:
+            self.equals.setdefault(text, []).append(index)
+            return
+        places = self._uses.setdefault(text, ([], [], [], []))
+        order = {Op.CONTAINS: 0, Op.STARTSWITH: 1, Op.ENDSWITH: 2, None: 3}
+        places[order[op]].append(index)
+
+    def freeze(self) -> None:
+        """Build the automaton."""
+        if not self._uses:
+            return
+        automaton = ahocorasick.Automaton()
+        for text, places in self._uses.items():
+            automaton.add_word(text, _Uses(len(text), *(tuple(place) for place in places)))
+        automaton.make_automaton()
+        self._automaton = automaton
+
+    def find(self, text: str, true: set[int], verify: set[int]) -> None:
+        """Add the predicates that hold, and those that have to be verified."""
+        equal = self.equals.get(text)
+        if equal:
+            true.update(equal)
+        if self._automaton is None or not text:
+            return
+        last = len(text) - 1
+        for end, (length, contains, starts, ends, unsure) in self._automaton.iter(text):
+            if contains:
+                true.update(contains)
+            if ends and end == last:
+                true.update(ends)
+            if starts and end + 1 == length:
+                true.update(starts)
+            if unsure:
+                verify.update(unsure)
+
+
+class ValueMatcher:
+    """Answers a fixed sequence of predicates about one value at a time.
+
+    Predicates of Op.EXISTS and Op.FIELD are not about a value and are refused.
+    """
+
+    def __init__(self, predicates: Sequence[Predicate]) -> None:
+        self._predicates = tuple(predicates)
+        self._folded = _Literals()
+        self._cased = _Literals()
+        self._null: list[int] = []
+        self._present: list[int] = []
+        self._always: list[int] = []
+        self._numbers: list[tuple[int, Op, float | int]] = []
+        self._times: list[tuple[int, str, int]] = []
+        self._networks: list[tuple[int, _Network]] = []
+        self._regexes: dict[int, re2._Regexp] = {}
+        self._gate: re2._Regexp | None = None
+        for index, predicate in enumerate(self._predicates):
+            self._add(index, predicate)
+        self._folded.freeze()
+        self._cased.freeze()
+
+    def _add(self, index: int, predicate: Predicate) -> None:
+        op, text, cased, extra = predicate
+        literals = self._cased if cased else self._folded
+        if op in (Op.EQUALS, Op.CONTAINS, Op.STARTSWITH, Op.ENDSWITH):
+            literals.add(op, text, index)
+        elif op is Op.LIKE:
+            longest = max((p[1:] for p in like_parts(text) if p[0] == "="), key=len, default="")
+            self._verify_on(literals, longest, index)
+        elif op is Op.REGEX:
+            self._verify_on(self._folded, required_literal(text), index)
+        elif op is Op.NULL:
+            self._null.append(index)
+        elif op is Op.PRESENT:
+            self._present.append(index)
+        elif op in NUMERIC:
+            number = value_number(text)
+            if number is not None:
+                self._numbers.append((index, op, number))
+        elif op is Op.TIME_PART:
+            self._times.append((index, extra, int(text)))
+        elif op is Op.CIDR:
+            self._networks.append((index, ipaddress.ip_network(text)))
+        else:
+            raise ValueError(f"{op} is not a question about one value")
+
+    def _verify_on(self, literals: _Literals, text: str, index: int) -> None:
+        if text:
+            literals.add(None, text, index)
+        else:
+            self._always.append(index)
+
+    def match(self, value: object) -> frozenset[int]:
+        """Numbers of the predicates that are true. A list answers for any of its elements."""
+        if isinstance(value, list | tuple):
+            if not value:
+                return self.match(None)
+            return _NOTHING.union(*(self.match(element) for element in value))
+        text = value_text(value)
+        if text is None:
+            return frozenset(self._null)
+        true = set(self._present)
+        verify = set(self._always)
+        folded = fold(text)
+        self._folded.find(folded, true, verify)
+        self._cased.find(text, true, verify)
+        if verify:
+            true.update(i for i in verify if i not in true and self._verified(i, text, folded))
+        if self._numbers:
+            number = value_number(value)
+            if number is not None:
+                true.update(i for i, op, bound in self._numbers if compares(op, number, bound))
+        if self._times:
+            moment = value_time(value)
+            if moment is not None:
+                true.update(i for i, part, n in self._times if time_part(moment, part) == n)
+        if self._networks:
+            true.update(_in_networks(text, self._networks))
+        return frozenset(true)
+
+    def _verified(self, index: int, text: str, folded: str) -> bool:
+        predicate = self._predicates[index]
+        subject = text if predicate.cased else folded
+        if predicate.op is Op.LIKE and "?" not in predicate.text:
+            return stars_match(like_parts(predicate.text), subject)
+        regex = self._regexes.get(index)
+        if regex is None:
+            regex = self._regexes[index] = compiled(predicate)
+        return regex.search(subject.encode("utf-8", "replace")) is not None
+
+
+def compiled(predicate: Predicate) -> "re2._Regexp":
+    """The linear-time regular expression of a LIKE or REGEX predicate."""
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    if predicate.op is Op.LIKE:
+        pattern = like_regex(predicate.text)
+    else:
+        pattern = f"(?{predicate.extra}){predicate.text}" if predicate.extra else predicate.text
+    return re2.compile(pattern.encode("utf-8", "replace"), options)
+
+
+def stars_match(parts: Sequence[str], text: str) -> bool:
+    """Whether a pattern of literals and `*` alone fits the whole text, in linear time."""
+    start, end = 0, len(text)
+    middle = [part[1:] for part in parts if part != WILDCARD]
+    if parts[0] != WILDCARD:
+        head = middle.pop(0)
+        if not text.startswith(head):
+            return False
+        start = len(head)
+    if parts[-1] != WILDCARD:
+        tail = middle.pop()
+        if len(tail) > end - start or not text.endswith(tail):
+            return False
+        end -= len(tail)
+    for literal in middle:
+        found = text.find(literal, start, end)
+        if found < 0:
+            return False
+        start = found + len(literal)
+    return True
+
+
+def _in_networks(text: str, networks: Iterable[tuple[int, _Network]]) -> list[int]:
+    """Networks that an address lies in; one in IPv6's mapped spelling counts as IPv4 too."""
+    if len(text) > 64:
+        return []
+    try:
+        address = ipaddress.ip_address(text.strip().strip("[]").partition("%")[0])
+    except ValueError:
+        return []
+    spellings = [address]
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        spellings.append(address.ipv4_mapped)
+    return [i for i, network in networks if any(one in network for one in spellings)]
