@@ -1,5 +1,6 @@
 """Sigma rules, compiled together and matched once per distinct value."""
 
+from .detector import SigmaDetector, sigma_detector
 from .engine import Engine
 from .explain import Reason, explain
 from .loading import built_in_rules, load_rules
@@ -16,10 +17,12 @@ __all__ = [
     "RuleSet",
     "SampleFault",
     "Selector",
+    "SigmaDetector",
     "Taxonomy",
     "built_in_rules",
     "check_samples",
     "explain",
     "load_rules",
     "load_taxonomy",
+    "sigma_detector",
 ]

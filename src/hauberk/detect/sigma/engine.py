@@ -48,6 +48,11 @@ class Engine:
         """Logs that a rule reads; none where its log source is unknown."""
         return self._selectors[rule]
 
+    def selector(self, rule: int, key: LogKey) -> Selector | None:
+        """How a rule reads a log, or None where it does not read it."""
+        narrowed = self._narrowed(key)
+        return next((s for s in self._selectors[rule] if s.selects(narrowed)), None)
+
     def plan(self, key: LogKey, *, native: bool = False) -> Plan:
         """The plan for a log; with `native`, fields are read under Sigma's own names."""
         narrowed = self._narrowed(key)
@@ -57,10 +62,9 @@ class Engine:
                 self._plans.clear()
             chosen = []
             for index, selectors in enumerate(self._selectors):
-                for selector in selectors:
-                    if selector.selects(narrowed):
-                        chosen.append((index, Selector() if native else selector))
-                        break
+                selector = next((s for s in selectors if s.selects(narrowed)), None)
+                if selector is not None:
+                    chosen.append((index, Selector() if native else selector))
             plan = self._plans[(narrowed, native)] = Plan(
                 self.rules,
                 chosen,

@@ -3,7 +3,8 @@
 A node is a literal's number, a constant, or a tuple `(operator, child, ...)`.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -86,15 +87,12 @@ class Clause:
     plain: frozenset[int]
     rest: tuple["Clause", ...]
 
-    def holds(self, true: Set[int]) -> bool:
+    def holds(self, true: AbstractSet[int]) -> bool:
         """Whether the expression is true when exactly the literals of `true` are."""
         if self.operator == AND:
             if not self.plain <= true:
                 return False
-            for clause in self.rest:
-                if not clause.holds(true):
-                    return False
-            return True
+            return all(clause.holds(true) for clause in self.rest)
         if not self.plain.isdisjoint(true):
             return self.operator == OR
         for clause in self.rest:

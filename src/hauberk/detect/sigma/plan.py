@@ -372,18 +372,18 @@ def presence(fields: Fields, source: Source) -> Sequence[bool]:
 
 def read(fields: Fields, source: Source) -> Sequence[object] | None:
     """One value a row as the source derives it, or None when no row has one."""
-    columns = [column for name in source.columns if (column := fields.column(name)) is not None]
+    columns = [held for name in source.columns if (held := fields.column(name)) is not None]
     if not columns:
         return None
+    column: Sequence[object]
     if source.join is not None and len(source.columns) > 1:
-        column: Sequence[object] = [
-            _joined_text(row, source.join) for row in zip(*columns, strict=True)
-        ]
+        column = [_joined_text(row, source.join) for row in zip(*columns, strict=True)]
     elif len(columns) == 1:
         column = columns[0]
     else:
         column = [
-            next((v for v in row if v is not None), None) for row in zip(*columns, strict=True)
+            next((one for one in row if one is not None), None)
+            for row in zip(*columns, strict=True)
         ]
     if source.prefixes or source.values:
         column = [derived(value, source) for value in column]

@@ -75,6 +75,8 @@ def documents(data: bytes) -> Iterator[Document]:
     try:
         while loader.check_node():
             node = loader.get_node()
+            if node is None:
+                break
             line = node.start_mark.line + 1
             count += 1
             if count > MAX_DOCUMENTS:

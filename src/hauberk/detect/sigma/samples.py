@@ -76,9 +76,9 @@ def _check(engine: Engine, number: int, rule: Rule) -> Iterator[SampleFault]:
             yield _fault(rule, line, f"needs at least one {kind} sample")
             continue
         for index, event in enumerate(events, 1):
-            reason = _judged(engine, number, event, expected=kind == "positive")
-            if reason:
-                yield _fault(rule, line, f"{kind} sample {index}: {reason}")
+            wrong = _judged(engine, number, event, expected=kind == "positive")
+            if wrong:
+                yield _fault(rule, line, f"{kind} sample {index}: {wrong}")
 
 
 def _judged(engine: Engine, number: int, event: object, *, expected: bool) -> str | None:

@@ -1,0 +1,241 @@
+"""Sigma rules as a detector: rows that rules fire on, told as findings."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import log2
+from pathlib import Path
+
+import polars as pl
+
+from hauberk.detect import DetectorSpec, State
+from hauberk.events import (
+    MAX_EVIDENCE,
+    TIME,
+    EntityKind,
+    EventBatch,
+    EventGroup,
+    FindingKind,
+    LogKey,
+    entity,
+    entity_column,
+    finding_uid,
+    findings_frame,
+    no_findings,
+)
+
+from .engine import Engine
+from .explain import Reason, explain
+from .loading import built_in_rules
+from .program import PROGRAM_VERSION, Rule, RuleSet
+from .taxonomy import Selector, Taxonomy
+
+SEVERITIES = {"informational": 1, "low": 2, "medium": 3, "high": 4, "critical": 5}
+"""OCSF severity_id by level."""
+
+PRIORS = {"informational": 0.5, "low": 0.1, "medium": 0.02, "high": 0.002, "critical": 0.0002}
+"""p-value of a firing by level, until a base rate has been learned here.
+
+Rules of one level fire about a tenth as often on ordinary days as those of the level below.
+"""
+
+_UNPROVEN = {"experimental", "test"}
+_NOTCH = 10**0.5
+"""How much more often a rule that nobody has proven fires: half of the step between levels."""
+
+_HOST = ("device.hostname", "device.ip")
+_USER = ("actor.user.name", "user.name")
+_OTHERS: tuple[tuple[EntityKind, str], ...] = (
+    (EntityKind.PRINCIPAL, "actor.user.uid"),
+    (EntityKind.PROCESS, "process.file.path"),
+    (EntityKind.PROCESS, "actor.process.file.path"),
+    (EntityKind.IP, "src_endpoint.ip"),
+    (EntityKind.IP, "dst_endpoint.ip"),
+    (EntityKind.DOMAIN, "query.hostname"),
+    (EntityKind.DOMAIN, "http_request.url.hostname"),
+    (EntityKind.FILE, "file.path"),
+)
+_WINDOW = "1h"
+_COLUMNS = ("metadata.uid", "time", *_HOST, *_USER, *dict.fromkeys(c for _, c in _OTHERS))
+
+
+@dataclass(frozen=True, slots=True)
+class _Hits:
+    """Rows of one group that rules fired on: row i of `frame` is one firing."""
+
+    group: EventGroup
+    frame: pl.DataFrame
+
+
+class SigmaDetector:
+    """Judges events as they were parsed against a rule set; keeps no state.
+
+    One finding tells what one rule saw on one host by one user within one hour of the batch.
+    """
+
+    spec: DetectorSpec
+
+    def __init__(self, rules: RuleSet, taxonomy: Taxonomy | None = None) -> None:
+        self._engine = Engine(rules, taxonomy)
+        self.spec = DetectorSpec(
+            name="sigma",
+            version=f"{PROGRAM_VERSION}-{rules.digest[:12]}",
+            kind=FindingKind.RULE,
+            title="Sigma rules",
+            reads_fields=True,
+        )
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rules it judges by."""
+        return self._engine.rules
+
+    def judge(self, batch: EventBatch, state: State) -> tuple[pl.DataFrame, State]:
+        """Findings of this batch; the state is handed back as it came."""
+        found = []
+        for number, group in enumerate(batch.groups):
+            frame = self._firings(batch.batch_id, number, group)
+            if frame is not None:
+                found.append(frame)
+        if not found:
+            return no_findings(), state
+        rows = [self._finding(batch, row) for row in _collapsed(pl.concat(found))]
+        return findings_frame(rows), state
+
+    def _firings(self, batch_id: str, number: int, group: EventGroup) -> pl.DataFrame | None:
+        """One row a firing: group, row, rule, and the columns that findings are made of."""
+        rows: list[int] = []
+        fired: list[int] = []
+        for row, rules in self._engine.match(group.key, group.fields):
+            rows.extend([row] * len(rules))
+            fired.extend(rules)
+        if not rows:
+            return None
+        have = group.events.columns
+        frame = group.events.select(column for column in _COLUMNS if column in have)[rows]
+        frame = frame.with_columns(
+            pl.lit(None, TIME if name == "time" else pl.String).alias(name)
+            for name in _COLUMNS
+            if name not in have
+        )
+        uids = pl.Series("uid", [f"{batch_id}:{number}:{row}" for row in rows], pl.String)
+        return frame.select(
+            pl.lit(number, pl.Int64).alias("group"),
+            pl.Series("row", rows, pl.Int64),
+            pl.Series("rule", fired, pl.Int64),
+            *(pl.col(name) for name in _COLUMNS),
+        ).with_columns(
+            pl.coalesce("metadata.uid", uids).alias("metadata.uid"),
+            _first_entity(frame, EntityKind.HOST, _HOST).alias("host"),
+            _first_entity(frame, EntityKind.USER, _USER).alias("user"),
+        )
+
+    def _finding(self, batch: EventBatch, row: dict[str, object]) -> dict[str, object]:
+        rule = self.rules.rules[_integer(row["rule"])]
+        group = batch.groups[_integer(row["group"])]
+        reasons = self._reasons(_integer(row["rule"]), group, _integer(row["row"]))
+        surprise = prior(rule)
+        evidence = [str(uid) for uid in _sequence(row["metadata.uid"])]
+        count = _integer(row["count"])
+        bits = -log2(surprise) / max(1, len(reasons))
+        host, user = _text(row["host"]), _text(row["user"])
+        return {
+            "uid": finding_uid(self.spec.name, rule.uid, host or "", user or "", *evidence),
+            "time": row["time"],
+            "end_time": row["end_time"],
+            "detector": self.spec.name,
+            "detector_version": self.spec.version,
+            "kind": str(self.spec.kind),
+            "rule_uid": rule.uid,
+            "title": rule.title,
+            "message": message(rule, reasons, host, user, count),
+            "severity_id": SEVERITIES.get(rule.level, 3),
+            "techniques": list(rule.techniques),
+            "entities": _entities(row, host, user),
+            "evidence": evidence,
+            "count": count,
+            "surprise": surprise,
+            "reasons": [
+                {"text": f"{r.field} {r.pattern}", "value": r.value, "bits": bits} for r in reasons
+            ],
+        }
+
+    def _reasons(self, rule: int, group: EventGroup, row: int) -> list[Reason]:
+        selector = self._selector(rule, group.key)
+        return explain(self.rules, self.rules.rules[rule], group.fields.row(row), selector)
+
+    def _selector(self, rule: int, key: LogKey) -> Selector:
+        return self._engine.selector(rule, key) or Selector()
+
+
+def sigma_detector(rules: RuleSet | None = None, *, cache: Path | None = None) -> SigmaDetector:
+    """The detector over the given rules, or over those that come with Hauberk."""
+    return SigmaDetector(rules if rules is not None else built_in_rules(cache))
+
+
+def prior(rule: Rule) -> float:
+    """p-value of the rule's firing before anything was learned here."""
+    value = PRIORS.get(rule.level, PRIORS["medium"])
+    return min(0.9, value * _NOTCH) if rule.status in _UNPROVEN else value
+
+
+def message(
+    rule: Rule, reasons: Sequence[Reason], host: str | None, user: str | None, count: int
+) -> str:
+    """One sentence: what was seen, where, by whom, how often."""
+    place = f" on {host.partition(':')[2]}" if host else ""
+    person = f" by {user.partition(':')[2]}" if user else ""
+    times = f", {count} times within the hour" if count > 1 else ""
+    # The longest value tells most: a command line rather than the image that it names again.
+    shown = max(reasons, key=lambda reason: len(reason.value), default=None)
+    seen = f": {shown.field} was {shown.value!r}" if shown and shown.value else ""
+    return f"{rule.title}{place}{person}{times}{seen}"
+
+
+def _collapsed(firings: pl.DataFrame) -> Iterable[dict[str, object]]:
+    """Firings joined per rule, host, user and hour, in the order of their first event."""
+    keys = ["rule", "host", "user", pl.col("time").dt.truncate(_WINDOW).alias("hour")]
+    return (
+        firings.sort("time", "group", "row", nulls_last=True)
+        .group_by(keys, maintain_order=True)
+        .agg(
+            pl.col("metadata.uid").head(MAX_EVIDENCE),
+            pl.len().alias("count"),
+            pl.col("time").max().alias("end_time"),
+            pl.col("time").min(),
+            pl.col("group", "row").first(),
+            *(pl.col(name).drop_nulls().first() for name in dict(_OTHERS_BY_COLUMN)),
+        )
+        .iter_rows(named=True)
+    )
+
+
+_OTHERS_BY_COLUMN = {column: kind for kind, column in _OTHERS}
+
+
+def _first_entity(frame: pl.DataFrame, kind: EntityKind, columns: Sequence[str]) -> pl.Expr:
+    return pl.coalesce(entity_column(kind, frame[column]) for column in columns)
+
+
+def _entities(row: dict[str, object], host: str | None, user: str | None) -> list[str]:
+    found = [host, user]
+    for column, kind in _OTHERS_BY_COLUMN.items():
+        # A SID or uid names the same account as the user; an ARN is a principal of its own.
+        value = _text(row[column])
+        if kind is EntityKind.PRINCIPAL and not (value or "").startswith("arn:"):
+            continue
+        found.append(entity(kind, value))
+    return list(dict.fromkeys(one for one in found if one))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"an integer was expected, not {value!r}")
+    return value
+
+
+def _sequence(value: object) -> Sequence[object]:
+    return value if isinstance(value, list | tuple) else ()
