@@ -1,1 +1,25 @@
 """Floor 1: the home, which keeps the lake, the records and the ledger under one commit."""
+
+from .commit import MAX_HEAD, BatchEntry, Commit, DeadLetter, StoredIncident
+from .home import Home
+from .lake import Lake, TimeSlice
+from .ledger import Ledger
+from .records import Accounting, CommitInfo, KnownRange, Records
+from .writer import Step
+
+__all__ = [
+    "MAX_HEAD",
+    "Accounting",
+    "BatchEntry",
+    "Commit",
+    "CommitInfo",
+    "DeadLetter",
+    "Home",
+    "KnownRange",
+    "Lake",
+    "Ledger",
+    "Records",
+    "Step",
+    "StoredIncident",
+    "TimeSlice",
+]

@@ -1,0 +1,101 @@
+"""Opens the records database: SQLite in WAL mode, schema brought up to date by Alembic."""
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from hauberk.errors import HomeDamagedError, UsageError
+
+from .tables import SCHEMA_REVISION
+
+DATABASE = "records.sqlite3"
+
+
+def _engine(uri: str, *, begin: str) -> Engine:
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=30),
+        poolclass=QueuePool,
+    )
+
+    # The driver's own way of opening transactions leaves reads outside of them; a reader must see
+    # one state of the database from its first query to its last.
+    @event.listens_for(engine, "connect")
+    def _connected(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def open_for_writing(folder: Path) -> Engine:
+    """The database of a home, made or migrated where needed."""
+    path = folder / DATABASE
+    fresh = not path.exists()
+    if fresh:
+        path.touch(mode=0o600)
+    engine = _engine(f"file:{quote(str(path))}?mode=rw", begin="BEGIN")
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    with engine.connect() as connection:
+        if _revision(connection) != SCHEMA_REVISION:
+            _migrate(connection)
+            connection.commit()
+    return engine
+
+
+def open_for_reading(folder: Path) -> Engine:
+    """The database of a home, not to be changed; works while another process commits.
+
+    Raises UsageError where there is none or it is of an older version of Hauberk.
+    """
+    path = folder / DATABASE
+    if not path.is_file():
+        raise UsageError("this is no home", where=str(folder), hint="Scan something into it first")
+    uri = f"file:{quote(str(path))}?mode=ro"
+    try:
+        with sqlite3.connect(uri, uri=True) as probe:
+            probe.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        # On read-only media SQLite cannot keep its shared memory; nothing can change there either.
+        uri += "&immutable=1"
+    except sqlite3.DatabaseError as error:
+        raise HomeDamagedError("the records database is no database", where=str(path)) from error
+    engine = _engine(uri, begin="BEGIN")
+    with engine.connect() as connection:
+        revision = _revision(connection)
+    if revision != SCHEMA_REVISION:
+        raise UsageError(
+            f"its records are of schema {revision or 'none'}, expected {SCHEMA_REVISION}",
+            where=str(path),
+            hint="Open the home once for writing (any scan does) to bring it up to date",
+        )
+    return engine
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
+    return str(row[0]) if row else None
+
+
+def _migrate(connection: Connection) -> None:
+    config = Config()
+    scripts = Path(__file__).with_name("migrations")
+    # Alembic reads the option through an interpolating parser.
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,61 @@
+"""Files that survive a power cut: written, flushed to the device, and known by digest."""
+
+import errno
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def seal(path: Path) -> tuple[str, int]:
+    """Flush a finished file to the device; its SHA-256 (hex) and size in bytes."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return digest, file.tell()
+
+
+def sync_folder(path: Path) -> None:
+    """Flush a folder's list of names to the device."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_folder(path: Path, inside: Path) -> None:
+    """Make `path` and its missing parents below `inside`, private and durable."""
+    if path == inside or path.is_dir():
+        return
+    make_folder(path.parent, inside)
+    path.mkdir(mode=0o700, exist_ok=True)
+    sync_folder(path.parent)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether this error, or what it came from, says that there is no room left.
+
+    The Parquet writer and the Delta log report through the operating system's words alone.
+    """
+    return any(_says_full(link) for link in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    for _ in range(8):
+        if link is None:
+            return
+        yield link
+        original = getattr(link, "orig", None)  # SQLAlchemy's name for the driver's error
+        link = original if isinstance(original, BaseException) else link.__cause__
+
+
+def _says_full(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    text = str(error)
+    return "No space left on device" in text or "os error 28" in text

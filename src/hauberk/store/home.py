@@ -1,0 +1,253 @@
+"""The home: one folder that holds everything, opened by one process at a time for writing."""
+
+import contextlib
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import polars as pl
+from filelock import FileLock, Timeout
+from sqlalchemy import Engine, insert, select
+
+from hauberk.errors import DiskFullError, HomeBusyError, UsageError
+
+from . import compaction, database, recovery, tables
+from .commit import Commit, check
+from .delta_log import DeltaLogs
+from .durable import is_disk_full, make_folder
+from .lake import Lake
+from .ledger import Ledger
+from .records import Records
+from .signing import Signer, load_signer, make_keys
+from .writer import Reach, Step, Writer
+
+KEYS = "keys"
+LOCK = "lock"
+OWNER = "owner"
+_BEFORE_THE_FIRST = frozenset({KEYS, LOCK, OWNER})
+
+_T = TypeVar("_T")
+Clock = Callable[[], datetime]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _no_step(_step: Step) -> None:
+    """Nothing happens between the steps of a commit, except in tests."""
+
+
+class Home:
+    """What a scan knows, durable: `lake`, `records`, `ledger`, and `commit` to add to them.
+
+    Use as a context manager. A home that is open for writing is locked against all other writers;
+    `commit` may be called from any one thread beside readers in others.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        engine: Engine,
+        *,
+        lock: FileLock | None,
+        signer: Signer | None,
+        clock: Clock,
+        reach: Reach,
+    ) -> None:
+        self.path = path
+        self._engine = engine
+        self._lock = lock
+        self._clock = clock
+        self._reach = reach
+        self._turn = threading.Lock()
+        self._finding_uids: pl.Series | None = None
+        self._logs: DeltaLogs | None = None
+        self._writer: Writer | None = None
+        if signer is not None:
+            self._logs = DeltaLogs(path, signer.name)
+            self._writer = Writer(path, engine, self._logs, signer, reach)
+        self.records = Records(path, engine)
+        self.lake = Lake(path, engine, None if signer is None else self._compact)
+        self.ledger = Ledger(engine)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        clock: Clock = _now,
+        reach: Reach = _no_step,
+    ) -> "Home":
+        """Open a home, making it where `create` allows and bringing it up to date.
+
+        For writing it is locked, and what an interrupted commit left is taken away. For reading
+        (`read_only`) nothing is locked or changed, and another process may go on committing.
+
+        Raises HomeBusyError where another process has it open for writing, UsageError where it is
+        no home, DiskFullError where there is no room for it, HomeDamagedError where its key is
+        gone.
+        """
+        path = Path(os.path.abspath(path))  # noqa: PTH100  a symbolic link stays what it is
+        if read_only:
+            engine = database.open_for_reading(path)
+            return cls(path, engine, lock=None, signer=None, clock=clock, reach=reach)
+        _make(path, create=create)
+        lock = _lock(path)
+        try:
+            engine = database.open_for_writing(path)
+            signer = _signer(path, engine)
+            recovery.roll_back(path, engine)
+        except BaseException as error:
+            lock.release()
+            if is_disk_full(error):
+                raise _disk_full(path) from error
+            raise
+        return cls(path, engine, lock=lock, signer=signer, clock=clock, reach=reach)
+
+    def commit(self, commit: Commit) -> int:
+        """Make everything in `commit` durable, or nothing; the commit's number.
+
+        Raises DiskFullError, after which the home is as before, ValueError where the commit's
+        numbers do not add up or a batch is already stored.
+        """
+        writer = self._for_writing()
+        check(commit)
+        for batch in commit.batches:
+            if self.records.has_batch(batch.batch_id):
+                raise ValueError(f"batch {batch.batch_id} is already stored")
+        with self._turn:
+            fresh = self._not_stored(commit.findings)
+            number = self._undone_if_it_fails(lambda: writer.write(commit, fresh, self._clock()))
+            if self._finding_uids is not None and fresh.height:
+                self._finding_uids = self._finding_uids.append(fresh["uid"])
+        return number
+
+    def close(self) -> None:
+        """Release the home."""
+        self._engine.dispose()
+        if self._lock is not None:
+            (self.path / OWNER).unlink(missing_ok=True)
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _for_writing(self) -> Writer:
+        if self._writer is None:
+            raise RuntimeError(f"{self.path} is open for reading only")
+        return self._writer
+
+    def _compact(self) -> int | None:
+        writer = self._for_writing()
+        with self._turn:
+            return self._undone_if_it_fails(
+                lambda: compaction.compact(
+                    self.path, self._engine, writer, self._reach, self._clock()
+                )
+            )
+
+    def _undone_if_it_fails(self, work: Callable[[], _T]) -> _T:
+        self._roll_back()
+        try:
+            return work()
+        except BaseException as error:
+            # A full disk may refuse even the removal of the intent; the next commit tries again.
+            with contextlib.suppress(Exception):
+                self._roll_back()
+            if is_disk_full(error):
+                raise _disk_full(self.path) from error
+            raise
+
+    def _roll_back(self) -> None:
+        if recovery.roll_back(self.path, self._engine) is not None and self._logs is not None:
+            self._logs.forget()
+
+    def _not_stored(self, findings: pl.DataFrame) -> pl.DataFrame:
+        if not findings.height:
+            return findings
+        if self._finding_uids is None:
+            self._finding_uids = self.records.scan_findings().select("uid").collect()["uid"]
+        known = pl.DataFrame({"uid": self._finding_uids})
+        distinct = findings.unique("uid", keep="first", maintain_order=True)
+        return distinct.join(known, on="uid", how="anti")
+
+
+def _make(path: Path, *, create: bool) -> None:
+    known = (path / database.DATABASE).exists()
+    if not known and not create:
+        raise UsageError("there is no home here", where=str(path), hint="Scan something into it")
+    try:
+        if path.is_dir() and not known:
+            strange = sorted(
+                child.name for child in path.iterdir() if child.name not in _BEFORE_THE_FIRST
+            )
+            if strange:
+                raise UsageError(
+                    f"this folder is no home and not empty (it holds {strange[0]})",
+                    where=str(path),
+                    hint="Name an empty or a new folder",
+                )
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+    except OSError as error:
+        if is_disk_full(error):
+            raise _disk_full(path) from error
+        raise UsageError(f"the home cannot be made: {error.strerror}", where=str(path)) from error
+
+
+def _lock(path: Path) -> FileLock:
+    lock = FileLock(path / LOCK, timeout=0, thread_local=False, mode=0o600)
+    owner = path / OWNER
+    try:
+        lock.acquire()
+    except Timeout as error:
+        try:
+            who = f"process {int(owner.read_text('utf-8'))}"
+        except (OSError, ValueError):
+            who = "another process"
+        raise HomeBusyError(
+            f"{who} works in this home",
+            where=str(path),
+            hint="Wait for it to end, or name another home",
+        ) from error
+    with contextlib.suppress(OSError):  # it only tells others whom to wait for
+        owner.write_text(f"{os.getpid()}\n", "utf-8")
+    return lock
+
+
+def _signer(path: Path, engine: Engine) -> Signer:
+    keys = path / KEYS
+    with engine.connect() as connection:
+        query = select(tables.home.c.value).where(tables.home.c.key == "origin")
+        origin = connection.execute(query).scalar()
+    if origin is not None:
+        return load_signer(keys, origin)
+    make_folder(keys, path)
+    signer = make_keys(keys, f"hauberk.home/{secrets.token_hex(8)}")
+    with engine.begin() as connection:
+        connection.execute(insert(tables.home).values(key="origin", value=signer.name))
+    return signer
+
+
+def _disk_full(path: Path) -> DiskFullError:
+    return DiskFullError(
+        "there is no room left on the device",
+        where=str(path),
+        hint="Make room and run the same command again: what was committed is kept",
+    )

@@ -1,0 +1,265 @@
+"""Reads the lake: events by class, projected and pruned, in pieces of bounded size."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+from sqlalchemy import Engine, Select, func, or_, select
+
+from hauberk.events import EARLIEST, LATEST, EventClass, is_plausible, schema
+
+from . import tables
+from .lake_files import FINDINGS, UNKNOWN_DAY, stored_schema
+from .tables import from_micros, to_micros
+
+_T = TypeVar("_T")
+_UID = "metadata.uid"
+_ASK_AT_ONCE = 500
+"""Values in one SQL `IN`; every database takes so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSlice:
+    """A piece of the lake: events with since <= time < until, and how many there are."""
+
+    since: datetime
+    until: datetime
+    events: int
+
+
+class Lake:
+    """The events of a home. Every call sees the commits that were complete when it was made."""
+
+    def __init__(
+        self, home: Path, engine: Engine, compact: Callable[[], int | None] | None = None
+    ) -> None:
+        self._home = home
+        self._engine = engine
+        self._compact = compact
+
+    def scan(
+        self,
+        event_class: EventClass,
+        columns: Iterable[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        after_commit: int | None = None,
+    ) -> pl.LazyFrame:
+        """Events of one class with since <= time < until (all, also undated ones, without both).
+
+        Reads only the named columns, and only files and row groups that can hold such times.
+        `after_commit` leaves out what commits up to that one brought. In no particular order.
+        """
+        names = schema(event_class).names() if columns is None else list(columns)
+        query = self._live(event_class.table)
+        if since is not None:
+            query = query.where(tables.files.c.max_time >= to_micros(since))
+        if until is not None:
+            query = query.where(tables.files.c.min_time < to_micros(until))
+        if after_commit is not None:
+            query = query.where(tables.files.c.last_commit > after_commit)
+        frame = self._read(event_class.table, self._paths(query))
+        if since is not None:
+            frame = frame.filter(pl.col("time") >= since)
+        if until is not None:
+            frame = frame.filter(pl.col("time") < until)
+        if after_commit is not None:
+            frame = frame.filter(pl.col("commit") > after_commit)
+        return frame.select(names)
+
+    def event_classes(self) -> list[EventClass]:
+        """Classes that have events, in order of their uids."""
+        files = tables.files
+        query = select(files.c.table_name).where(files.c.replaced_by.is_(None)).distinct()
+        with self._engine.connect() as connection:
+            names = [name for (name,) in connection.execute(query) if name != FINDINGS]
+        return sorted(EventClass[name.upper()] for name in names)
+
+    def count(self, event_class: EventClass | None = None) -> int:
+        """Events stored, of one class or of all."""
+        files = tables.files
+        query = select(func.coalesce(func.sum(files.c.rows), 0)).where(
+            files.c.replaced_by.is_(None),
+            files.c.table_name != FINDINGS
+            if event_class is None
+            else files.c.table_name == event_class.table,
+        )
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def time_range(
+        self, event_classes: Iterable[EventClass] | None = None
+    ) -> tuple[datetime, datetime] | None:
+        """First and last plausible time of the events; None where no event has one."""
+        files = tables.files
+        query = select(func.min(files.c.min_time), func.max(files.c.max_time)).where(
+            files.c.replaced_by.is_(None),
+            files.c.day != UNKNOWN_DAY,
+            files.c.table_name != FINDINGS,
+        )
+        if event_classes is not None:
+            query = query.where(files.c.table_name.in_([c.table for c in event_classes]))
+        with self._engine.connect() as connection:
+            first, last = connection.execute(query).one()
+        return None if first is None else (from_micros(first), from_micros(last))
+
+    def time_histogram(
+        self,
+        event_classes: Iterable[EventClass] | None = None,
+        every: timedelta = timedelta(hours=1),
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> pl.DataFrame:
+        """Events per interval: columns `time` (start of the interval) and `events`, in order.
+
+        Reads the time column alone, file by file, of plausible times only.
+        """
+        width = f"{every // timedelta(microseconds=1)}us"
+        since, until = max(since or EARLIEST, EARLIEST), min(until or LATEST, LATEST)
+        classes = self.event_classes() if event_classes is None else list(event_classes)
+        parts = [
+            self.scan(event_class, ["time"], since, until)
+            .filter(is_plausible(pl.col("time")))
+            .group_by(pl.col("time").dt.truncate(width))
+            .agg(pl.len().cast(pl.Int64).alias("events"))
+            .collect(engine="streaming")
+            for event_class in classes
+        ]
+        if not parts:
+            return pl.DataFrame(schema={"time": schema(EventClass(0))["time"], "events": pl.Int64})
+        return pl.concat(parts).group_by("time").agg(pl.col("events").sum()).sort("time")
+
+    def time_slices(
+        self,
+        max_events: int,
+        event_classes: Iterable[EventClass] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[TimeSlice]:
+        """Cut plausible time into consecutive slices of at most `max_events`, in time order.
+
+        Only events of the same microsecond are never parted, however many they are.
+        """
+        classes = self.event_classes() if event_classes is None else list(event_classes)
+        return self._cut(max_events, classes, timedelta(minutes=10), since, until)
+
+    def _cut(
+        self,
+        max_events: int,
+        classes: Sequence[EventClass],
+        every: timedelta,
+        since: datetime | None,
+        until: datetime | None,
+    ) -> list[TimeSlice]:
+        histogram = self.time_histogram(classes, every, since, until)
+        slices: list[TimeSlice] = []
+        start: datetime | None = None
+        end = None
+        events = 0
+        for time, count in histogram.iter_rows():
+            if start is not None and end is not None and events + count > max_events:
+                slices.append(TimeSlice(start, end, events))
+                start, events = None, 0
+            if count > max_events and every > timedelta(microseconds=1):
+                first = time if since is None else max(time, since)
+                last = time + every if until is None else min(time + every, until)
+                finer = max(every // 60, timedelta(microseconds=1))
+                slices.extend(self._cut(max_events, classes, finer, first, last))
+                continue
+            start = time if start is None else start
+            end = time + every
+            events += count
+        if start is not None and end is not None:
+            slices.append(TimeSlice(start, end, events))
+        return slices
+
+    def get(self, uids: Iterable[str]) -> dict[EventClass, pl.DataFrame]:
+        """The events with these uids, whole, by class; unknown uids yield nothing."""
+        wanted = sorted(set(uids))
+        numbers = self._commits_of(sorted({uid.partition(":")[0] for uid in wanted}))
+        if not numbers:
+            return {}
+        files = tables.files
+        touched: dict[str, list[str]] = {}
+        with self._engine.connect() as connection:
+            for chunk in _chunks(numbers):
+                query = select(files.c.table_name, files.c.path).where(
+                    files.c.replaced_by.is_(None),
+                    files.c.table_name != FINDINGS,
+                    or_(
+                        files.c.first_commit.in_(chunk),
+                        # A compacted file spans commits.
+                        (files.c.first_commit < files.c.last_commit)
+                        & (files.c.first_commit <= max(chunk))
+                        & (files.c.last_commit >= min(chunk)),
+                    ),
+                )
+                for table, path in connection.execute(query):
+                    touched.setdefault(table, []).append(str(self._home / path))
+        found: dict[EventClass, pl.DataFrame] = {}
+        for table, paths in sorted(touched.items()):
+            event_class = EventClass[table.upper()]
+            frame = (
+                self._read(table, sorted(set(paths)))
+                .filter(pl.col(_UID).is_in(wanted))
+                .select(schema(event_class).names())
+                .collect()
+            )
+            if frame.height:
+                found[event_class] = frame
+        return found
+
+    def compact(self) -> int | None:
+        """Merge small files of each day; number of the commit, or None where nothing was small.
+
+        Raises RuntimeError on a home that is open for reading.
+        """
+        if self._compact is None:
+            raise RuntimeError("a home that is open for reading cannot be compacted")
+        return self._compact()
+
+    def _commits_of(self, batch_ids: Sequence[str]) -> list[int]:
+        batches = tables.batches
+        numbers: set[int] = set()
+        with self._engine.connect() as connection:
+            for chunk in _chunks(batch_ids):
+                query = select(batches.c.number).where(batches.c.batch_id.in_(chunk)).distinct()
+                numbers.update(number for (number,) in connection.execute(query))
+        return sorted(numbers)
+
+    def _live(self, table: str) -> Select[tuple[str]]:
+        files = tables.files
+        return select(files.c.path).where(
+            files.c.table_name == table, files.c.replaced_by.is_(None)
+        )
+
+    def _paths(self, query: Select[tuple[str]]) -> list[str]:
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(tables.files.c.path))
+            return [str(self._home / row.path) for row in rows]
+
+    def _read(self, table: str, paths: list[str]) -> pl.LazyFrame:
+        return read_files(table, paths)
+
+
+def read_files(table: str, paths: list[str]) -> pl.LazyFrame:
+    """The rows of a table's files, with the columns that the table has now."""
+    columns = stored_schema(table)
+    if not paths:
+        return pl.LazyFrame(schema=columns)
+    return pl.scan_parquet(
+        paths,
+        schema=columns,
+        missing_columns="insert",
+        extra_columns="ignore",
+        hive_partitioning=False,
+        glob=False,
+    )
+
+
+def _chunks(values: Sequence[_T]) -> Iterable[Sequence[_T]]:
+    return (values[at : at + _ASK_AT_ONCE] for at in range(0, len(values), _ASK_AT_ONCE))

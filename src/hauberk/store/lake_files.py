@@ -1,0 +1,146 @@
+"""Events as Parquet files: cut by day, ordered by time, sealed.
+
+One file holds rows of one table, one day, one commit (several after compaction). The partition
+column `day` stands in the path alone, as Delta Lake has it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from hauberk.events import FINDING_SCHEMA, EventClass, is_plausible, schema
+
+from .durable import make_folder, seal
+
+UNKNOWN_DAY = "unknown"
+MIXED_DAY = "mixed"
+
+MAX_DAYS = 400
+"""Days of one table that one commit gives files of their own; the rest share MIXED_DAY.
+
+Otherwise a log that claims another day in every line makes a file of every line.
+"""
+
+FINDINGS = "findings"
+"""The table that holds detectors' findings; every other one is named for its event class."""
+
+COMMIT = "commit"
+"""Column of every stored table: number of the commit that wrote the row."""
+
+LAKE = "lake"
+
+ROW_GROUP = 20_000
+
+# Bounds let readers skip row groups; nothing reads by the rest.
+_STATISTICS = {"min": True, "max": True, "distinct_count": False, "null_count": True}
+
+
+@dataclass(frozen=True, slots=True)
+class LakeFile:
+    """One file of the lake. `path` is relative to the home; times are microseconds, or None."""
+
+    path: str
+    table: str
+    day: str
+    first_commit: int
+    last_commit: int
+    rows: int
+    bytes: int
+    min_time: int | None
+    max_time: int | None
+    sha256: str
+
+    def facts(self) -> dict[str, object]:
+        """The file as the ledger names it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def stored_schema(table: str) -> pl.Schema:
+    """Columns of a stored table, without `day`."""
+    columns = FINDING_SCHEMA if table == FINDINGS else schema(EventClass[table.upper()])
+    return pl.Schema({**columns, COMMIT: pl.Int64()})
+
+
+def is_partitioned(table: str) -> bool:
+    """Whether a table is cut by day; findings are read by uid and are too few."""
+    return table != FINDINGS
+
+
+def by_day(frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Cut rows by the day of `time` (UTC), each part ordered by time."""
+    known = is_plausible(pl.col("time")).fill_null(value=False)
+    days = frame.select(pl.when(known).then(pl.col("time").dt.date()).otherwise(None).alias("day"))[
+        "day"
+    ]
+    counts = days.value_counts(sort=True)
+    if counts.height == 1:
+        day = counts["day"][0]
+        yield (UNKNOWN_DAY if day is None else str(day)), _ordered(frame)
+        return
+    frequent = counts["day"].drop_nulls().head(MAX_DAYS)
+    names = pl.DataFrame({"day": days}).select(
+        pl.when(pl.col("day").is_null())
+        .then(pl.lit(UNKNOWN_DAY))
+        .when(pl.col("day").is_in(frequent.implode()))
+        .then(pl.col("day").cast(pl.String))
+        .otherwise(pl.lit(MIXED_DAY))
+        .alias("day")
+    )["day"]
+    for name in names.unique().sort():
+        yield name, _ordered(frame.filter(names == name))
+
+
+def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
+    if frame["time"].is_sorted():
+        return frame
+    return frame.sort("time", maintain_order=True)
+
+
+def file_name(commit: int, ordinal: int) -> str:
+    """Name of a commit's data file; what an interrupted commit left is known by it."""
+    return f"{commit_prefix(commit)}{ordinal:05d}.parquet"
+
+
+def commit_prefix(commit: int) -> str:
+    """What the names of a commit's data files begin with."""
+    return f"part-{commit:010d}-"
+
+
+def folder_of(table: str, day: str) -> str:
+    """Folder of a table's day, relative to the home."""
+    return f"{LAKE}/{table}/day={day}" if is_partitioned(table) else f"{LAKE}/{table}"
+
+
+def write_file(
+    home: Path, table: str, day: str, name: str, frame: pl.DataFrame, commits: tuple[int, int]
+) -> LakeFile:
+    """Write rows (the table's stored schema) as one sealed Parquet file."""
+    relative = f"{folder_of(table, day)}/{name}"
+    path = home / relative
+    make_folder(path.parent, home)
+    frame.write_parquet(
+        path,
+        compression="zstd",
+        compression_level=1,
+        row_group_size=ROW_GROUP,
+        statistics=_STATISTICS,
+    )
+    path.chmod(0o600)
+    digest, size = seal(path)
+    # As integers: a broken clock may name a year that Python's own type cannot hold.
+    micros = frame["time"].to_physical()
+    lowest, highest = micros.min(), micros.max()
+    return LakeFile(
+        path=relative,
+        table=table,
+        day=day,
+        first_commit=commits[0],
+        last_commit=commits[1],
+        rows=frame.height,
+        bytes=size,
+        min_time=lowest if isinstance(lowest, int) else None,
+        max_time=highest if isinstance(highest, int) else None,
+        sha256=digest,
+    )

@@ -1,0 +1,309 @@
+"""Reads the records database: batches, accounting, findings, incidents, states, commits."""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import zstandard
+from sqlalchemy import Engine, Row, func, select
+
+from hauberk.errors import HomeDamagedError, UsageError
+from hauberk.events import FINDING_SCHEMA
+
+from . import tables
+from .commit import MAX_HEAD, BatchEntry, StoredIncident
+from .lake import read_files
+from .lake_files import FINDINGS
+from .tables import from_micros
+from .writer import DEAD_LETTER_SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRange:
+    """A range of some file that is already stored."""
+
+    batch_id: str
+    source: str
+    start: int
+    length: int
+    sha256: str
+    format: str
+    format_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """What became of all records of one format: records = events + aggregated + rejected."""
+
+    format: str
+    batches: int
+    records: int
+    events: int
+    aggregated: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitInfo:
+    """One commit: its number, time, sums and the facts stored with it."""
+
+    number: int
+    time: datetime
+    batches: int
+    records: int
+    events: int
+    aggregated: int
+    rejected: int
+    findings: int
+    facts: Mapping[str, object]
+
+
+class Records:
+    """What a home knows besides events. Every call sees complete commits only."""
+
+    def __init__(self, home: Path, engine: Engine) -> None:
+        self._home = home
+        self._engine = engine
+
+    def known_ranges(self, first_record: str, start: int) -> list[KnownRange]:
+        """Stored ranges that begin at `start` with that record, longest first."""
+        batches = tables.batches
+        query = (
+            select(batches)
+            .where(batches.c.first_record == first_record, batches.c.start == start)
+            .order_by(batches.c.length.desc(), batches.c.batch_id)
+        )
+        with self._engine.connect() as connection:
+            return [
+                KnownRange(
+                    row.batch_id,
+                    row.source,
+                    row.start,
+                    row.length,
+                    row.sha256,
+                    row.format,
+                    row.format_version,
+                )
+                for row in connection.execute(query)
+            ]
+
+    def has_batch(self, batch_id: str) -> bool:
+        """Whether a batch is stored."""
+        query = select(tables.batches.c.batch_id).where(tables.batches.c.batch_id == batch_id)
+        with self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def batch(self, batch_id: str) -> BatchEntry | None:
+        """A batch with the head of its file; None where it is not stored."""
+        batches, heads = tables.batches, tables.heads
+        query = (
+            select(batches, heads.c.data)
+            .join(heads, heads.c.sha256 == batches.c.head_sha256)
+            .where(batches.c.batch_id == batch_id)
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            return None
+        return BatchEntry(
+            batch_id=row.batch_id,
+            source=row.source,
+            start=row.start,
+            length=row.length,
+            sha256=row.sha256,
+            first_record=row.first_record,
+            format=row.format,
+            format_version=row.format_version,
+            records=row.records,
+            events=row.events,
+            aggregated=row.aggregated,
+            rejected=row.rejected,
+            head=unpack_head(row.data),
+            modified=None if row.modified is None else from_micros(row.modified),
+        )
+
+    def commit_of(self, batch_id: str) -> int | None:
+        """Number of the commit that brought a batch; None where it is not stored."""
+        query = select(tables.batches.c.number).where(tables.batches.c.batch_id == batch_id)
+        with self._engine.connect() as connection:
+            number: int | None = connection.execute(query).scalar()
+        return number
+
+    def accounting(self) -> list[Accounting]:
+        """What became of the records, by format."""
+        batches = tables.batches
+        sums = [
+            func.sum(column)
+            for column in (
+                batches.c.records,
+                batches.c.events,
+                batches.c.aggregated,
+                batches.c.rejected,
+            )
+        ]
+        query = (
+            select(batches.c.format, func.count(), *sums)
+            .group_by(batches.c.format)
+            .order_by(batches.c.format)
+        )
+        with self._engine.connect() as connection:
+            return [
+                Accounting(name, *(int(value) for value in numbers))
+                for name, *numbers in connection.execute(query)
+            ]
+
+    def dead_letters(self, batch_id: str | None = None) -> pl.LazyFrame:
+        """Rejected records (batch_id, source, offset, length, reason, bytes)."""
+        letters = tables.dead_letters
+        query = select(letters.c.path).order_by(letters.c.number)
+        if batch_id is not None:
+            query = query.where(letters.c.number == self.commit_of(batch_id))
+        with self._engine.connect() as connection:
+            paths = [str(self._home / path) for (path,) in connection.execute(query)]
+        if not paths:
+            return pl.LazyFrame(schema=DEAD_LETTER_SCHEMA)
+        frame = pl.scan_parquet(paths, hive_partitioning=False, glob=False)
+        return frame if batch_id is None else frame.filter(pl.col("batch_id") == batch_id)
+
+    def findings(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        uids: Iterable[str] | None = None,
+        *,
+        before_commit: int | None = None,
+    ) -> pl.DataFrame:
+        """Findings (FINDING_SCHEMA) with since <= time < until, in order of time and uid."""
+        frame = self.scan_findings()
+        if before_commit is not None:
+            frame = frame.filter(pl.col("commit") < before_commit)
+        if since is not None:
+            frame = frame.filter(pl.col("time") >= since)
+        if until is not None:
+            frame = frame.filter(pl.col("time") < until)
+        if uids is not None:
+            frame = frame.filter(pl.col("uid").is_in(sorted(set(uids))))
+        return frame.sort("time", "uid").select(FINDING_SCHEMA.names()).collect()
+
+    def finding(self, uid: str) -> dict[str, object] | None:
+        """One finding as a mapping of FINDING_SCHEMA, or None."""
+        frame = self.scan_findings().filter(pl.col("uid") == uid)
+        found = frame.select(FINDING_SCHEMA.names()).collect()
+        return found.row(0, named=True) if found.height else None
+
+    def finding_commit(self, uid: str) -> int | None:
+        """Number of the commit that first brought a finding, or None."""
+        frame = self.scan_findings().filter(pl.col("uid") == uid).select("commit").collect()
+        return int(frame["commit"][0]) if frame.height else None
+
+    def scan_findings(self) -> pl.LazyFrame:
+        """All findings, lazily: FINDING_SCHEMA and `commit`, in no particular order."""
+        files = tables.files
+        query = (
+            select(files.c.path)
+            .where(files.c.table_name == FINDINGS, files.c.replaced_by.is_(None))
+            .order_by(files.c.path)
+        )
+        with self._engine.connect() as connection:
+            paths = [str(self._home / path) for (path,) in connection.execute(query)]
+        return read_files(FINDINGS, paths)
+
+    def incidents(self) -> list[StoredIncident]:
+        """All incidents, in the order that they were stored in."""
+        incidents = tables.incidents
+        query = select(incidents).order_by(incidents.c.number, incidents.c.position)
+        with self._engine.connect() as connection:
+            return [_incident(row) for row in connection.execute(query)]
+
+    def incident(self, uid: str) -> StoredIncident | None:
+        """The incident with this uid, or whose uid alone begins so; None where none does.
+
+        Raises UsageError where several begin so.
+        """
+        column = tables.incidents.c.uid
+        query = select(tables.incidents).where(column.startswith(uid, autoescape=True))
+        with self._engine.connect() as connection:
+            # SQLite compares LIKE without regard to case; uids do not.
+            found = [row for row in connection.execute(query) if row.uid.startswith(uid)]
+        exact = [row for row in found if row.uid == uid]
+        if exact or len(found) == 1:
+            return _incident((exact or found)[0])
+        if found:
+            names = ", ".join(sorted(row.uid for row in found)[:5])
+            raise UsageError(
+                f"{len(found)} incidents begin with {uid}", hint=f"Give more of it: {names}"
+            )
+        return None
+
+    def state(self, detector: str, before_commit: int | None = None) -> dict[str, pl.DataFrame]:
+        """A detector's newest state, or the one that stood before a commit; empty at first.
+
+        Raises HomeDamagedError where a state file is not what was written.
+        """
+        states = tables.states
+        query = select(states.c.tables).where(states.c.detector == detector)
+        if before_commit is not None:
+            query = query.where(states.c.number < before_commit)
+        with self._engine.connect() as connection:
+            found = connection.execute(query.order_by(states.c.number.desc()).limit(1)).scalar()
+        if found is None:
+            return {}
+        return {
+            name: self._state_table(facts["path"], facts["sha256"])
+            for name, facts in json.loads(found).items()
+        }
+
+    def _state_table(self, relative: str, expected: str) -> pl.DataFrame:
+        path = self._home / relative
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            data = b""
+        if hashlib.sha256(data).hexdigest() != expected:
+            raise HomeDamagedError(
+                "a detector's state is not what was written",
+                where=str(path),
+                hint="Run `hauberk verify` to see what else was changed",
+            )
+        return pl.read_ipc(io.BytesIO(data))
+
+    def commits(self) -> list[CommitInfo]:
+        """All commits in order."""
+        query = select(tables.commits).order_by(tables.commits.c.number)
+        with self._engine.connect() as connection:
+            return [
+                CommitInfo(
+                    number=row.number,
+                    time=from_micros(row.time),
+                    batches=row.batches,
+                    records=row.records,
+                    events=row.events,
+                    aggregated=row.aggregated,
+                    rejected=row.rejected,
+                    findings=row.findings,
+                    facts=json.loads(row.facts),
+                )
+                for row in connection.execute(query)
+            ]
+
+
+def unpack_head(data: bytes) -> bytes:
+    """The head of a file as it was committed."""
+    return zstandard.ZstdDecompressor().decompress(data, max_output_size=MAX_HEAD)
+
+
+def _incident(row: Row[Any]) -> StoredIncident:  # a row has no static type in SQLAlchemy
+    return StoredIncident(
+        uid=row.uid,
+        probability=row.probability,
+        start=from_micros(row.start),
+        end=from_micros(row.end),
+        above_budget=row.above_budget,
+        body=json.loads(row.body),
+    )

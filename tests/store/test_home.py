@@ -1,0 +1,203 @@
+"""A home is made, opened, locked, committed to and read again."""
+
+import stat
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+from hauberk.errors import HomeBusyError, HomeDamagedError, UsageError
+from hauberk.events import EventClass
+from hauberk.store import Commit, Home
+
+FullCommit = Callable[..., Commit]
+MakeHome = Callable[..., Path]
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_home_and_its_keys_are_for_their_owner_alone(make_home: MakeHome) -> None:
+    home = make_home("a")
+    assert mode(home) == 0o700
+    assert mode(home / "keys" / "ledger.pem") == 0o600
+    assert all(mode(path) & 0o077 == 0 for path in home.rglob("*.parquet"))
+
+
+def test_a_second_writer_is_told_who_works_here(home_path: Path) -> None:
+    with Home.open(home_path), pytest.raises(HomeBusyError, match=r"process \d+") as caught:
+        Home.open(home_path)
+    assert str(home_path) in str(caught.value)
+    Home.open(home_path).close()
+
+
+def test_a_folder_with_other_things_in_it_is_not_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear reader")
+    with pytest.raises(UsageError, match=r"letter\.txt"):
+        Home.open(tmp_path)
+
+
+def test_a_home_is_not_made_where_it_must_exist(home_path: Path) -> None:
+    with pytest.raises(UsageError):
+        Home.open(home_path, create=False)
+    with pytest.raises(UsageError):
+        Home.open(home_path, read_only=True)
+    assert not home_path.exists()
+
+
+def test_what_was_committed_is_read_again(home_path: Path, full_commit: FullCommit) -> None:
+    commit = full_commit("a")
+    with Home.open(home_path) as home:
+        assert home.commit(commit) == 1
+        assert home.commit(full_commit("b")) == 2
+    with Home.open(home_path) as home:
+        assert home.records.batch("a") == commit.batches[0]
+        assert home.records.has_batch("b")
+        assert not home.records.has_batch("c")
+        (known,) = home.records.known_ranges("first-a", 0)
+        assert (known.batch_id, known.length) == ("a", 1000)
+        assert home.records.known_ranges("first-a", 1) == []
+        (sums,) = home.records.accounting()
+        assert (sums.records, sums.events, sums.aggregated, sums.rejected) == (46, 40, 4, 2)
+        assert home.records.dead_letters("a").collect()["bytes"].to_list() == [b"\xff\x00junk"]
+        assert [info.facts for info in home.records.commits()] == [commit.facts, commit.facts]
+        assert home.lake.count() == 40
+        assert home.ledger.size == 6
+
+
+def test_a_commit_without_anything_is_still_a_commit(home_path: Path) -> None:
+    with Home.open(home_path) as home:
+        assert home.commit(Commit(facts={"judged_until": None})) == 1
+        assert home.records.commits()[0].facts == {"judged_until": None}
+
+
+def test_a_batch_is_not_stored_twice(home_path: Path, full_commit: FullCommit) -> None:
+    with Home.open(home_path) as home:
+        home.commit(full_commit("a"))
+        with pytest.raises(ValueError, match="already stored"):
+            home.commit(full_commit("a"))
+        assert home.lake.count() == 20
+
+
+def test_findings_of_the_same_uid_are_one_finding(home_path: Path, full_commit: FullCommit) -> None:
+    said = full_commit("a").findings
+    with Home.open(home_path) as home:
+        home.commit(Commit(findings=pl.concat([said, said])))
+        home.commit(Commit(findings=said))
+    with Home.open(home_path) as home:
+        home.commit(Commit(findings=said))
+        assert home.records.findings().height == 2
+        assert home.records.finding_commit("f1-a") == 1
+        finding = home.records.finding("f1-a")
+        assert finding is not None
+        assert finding["reasons"] == [{"text": "because", "value": "1", "bits": 2.5}]
+        assert home.records.finding("nothing") is None
+        assert home.records.findings(uids=["f2-a"])["uid"].to_list() == ["f2-a"]
+        later = said["time"][0] + timedelta(seconds=1)
+        assert home.records.findings(since=later).height == 0
+        assert home.records.findings(until=later).height == 2
+
+
+def test_incidents_are_replaced_by_uid_or_all_at_once(
+    home_path: Path, full_commit: FullCommit
+) -> None:
+    one, two = full_commit("one").incidents[0], full_commit("two").incidents[0]
+    with Home.open(home_path) as home:
+        home.commit(Commit(incidents=[one, two]))
+        home.commit(Commit(incidents=[two]))
+        assert [found.uid for found in home.records.incidents()] == [one.uid, two.uid]
+        assert home.records.incident("i-o") == one
+        with pytest.raises(UsageError, match="2 incidents"):
+            home.records.incident("i-")
+        assert home.records.incident("%") is None
+        home.commit(Commit(incidents=[two], replace_incidents=True))
+        assert home.records.incidents() == [two]
+
+
+def test_the_state_before_a_commit_can_be_had_again(
+    home_path: Path, full_commit: FullCommit
+) -> None:
+    with Home.open(home_path) as home:
+        for name in ("a", "b"):
+            home.commit(full_commit(name))
+        home.commit(Commit(states={"rarity": {}}))
+        state = home.records.state
+        assert state("rarity") == {}
+        assert state("rarity", before_commit=3)["seen"]["value"].to_list() == ["b"]
+        assert state("rarity", before_commit=2)["seen"]["value"].to_list() == ["a"]
+        assert state("rarity", before_commit=1) == {}
+        assert state("other") == {}
+
+
+def test_a_changed_state_is_never_loaded(make_home: MakeHome) -> None:
+    path = make_home("a")
+    (file,) = (path / "states").rglob("*.arrow")
+    file.write_bytes(file.read_bytes() + b"\0")
+    with Home.open(path, read_only=True) as home, pytest.raises(HomeDamagedError):
+        home.records.state("rarity")
+
+
+def test_a_reader_sees_complete_commits_while_another_process_writes(
+    home_path: Path, full_commit: FullCommit
+) -> None:
+    with Home.open(home_path) as writer:
+        writer.commit(full_commit("a"))
+        with Home.open(home_path, read_only=True) as reader:
+            assert reader.lake.count() == 20
+            writer.commit(full_commit("b"))
+            assert reader.lake.count() == 40
+            with pytest.raises(RuntimeError):
+                reader.commit(full_commit("c"))
+
+
+def test_other_tools_read_the_lake_as_delta_tables(make_home: MakeHome) -> None:
+    lake = make_home(*(f"n{i}" for i in range(30))) / "lake"
+    table = DeltaTable(lake / "authentication")
+    assert table.count() == 30 * 15
+    assert pl.scan_delta(str(lake / "findings")).collect().height == 60
+
+
+def test_numbers_that_do_not_add_up_are_refused(home_path: Path, full_commit: FullCommit) -> None:
+    commit = full_commit("a")
+    with Home.open(home_path) as home:
+        with pytest.raises(ValueError, match="the tables hold"):
+            home.commit(Commit(batches=commit.batches, dead_letters=commit.dead_letters))
+        with pytest.raises(ValueError, match="dead letters"):
+            home.commit(Commit(batches=commit.batches, tables=commit.tables))
+        with pytest.raises(ValueError, match="type"):
+            home.commit(Commit(entries=[{"type": "batch"}]))
+        assert home.records.commits() == []
+
+
+def test_text_that_no_database_takes_is_stored_readably(
+    home_path: Path, full_commit: FullCommit
+) -> None:
+    entry = {"type": "note", "path": "bad\udcff\0name", "size": 2**60}
+    with Home.open(home_path) as home:
+        home.commit(Commit(entries=[entry]))
+        (stored, _) = home.ledger.entries()
+    assert stored["path"] == "bad\\udcff\\x00name"
+    assert stored["size"] == str(2**60)
+
+
+def test_the_clock_is_the_callers(home_path: Path) -> None:
+    then = datetime(2020, 5, 17, tzinfo=UTC)
+    with Home.open(home_path, clock=lambda: then) as home:
+        home.commit(Commit())
+        assert home.records.commits()[0].time == then
+
+
+def test_a_lost_key_is_not_replaced_in_silence(make_home: MakeHome) -> None:
+    path = make_home("a")
+    (path / "keys" / "ledger.pem").unlink()
+    with pytest.raises(HomeDamagedError, match="key"):
+        Home.open(path)
+    with Home.open(path, read_only=True) as home:
+        assert home.lake.event_classes() == [
+            EventClass.AUTHENTICATION,
+            EventClass.NETWORK_ACTIVITY,
+        ]
