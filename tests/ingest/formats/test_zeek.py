@@ -11,6 +11,8 @@ from hauberk.events import EventClass, conform
 from hauberk.ingest.formats.zeek import Zeek
 from hauberk.ingest.interface import Parsed, ParsedGroup, RecordBatch
 
+from .accounts import check_accounts, only
+
 ZEEK = Zeek()
 
 CONN_FIELDS = [
@@ -49,23 +51,6 @@ def parse(data: bytes, head: bytes = b"", offset: int = 0) -> Parsed:
     parsed = ZEEK.parse(RecordBatch(data, "test", offset, head))
     check_accounts(parsed)
     return parsed
-
-
-def check_accounts(parsed: Parsed) -> None:
-    """Every record is an event or a reject, once, and every group fits its class."""
-    assert parsed.records == parsed.events + parsed.aggregated + len(parsed.rejects)
-    numbers = [int(n) for part in parsed.groups for n in part.records]
-    assert len(set(numbers)) == len(numbers)
-    rejected = {reject.offset for reject in parsed.rejects}
-    assert rejected.isdisjoint(int(parsed.offsets[n]) for n in numbers)
-    for part in parsed.groups:
-        conform(part.group.events, part.group.event_class)
-
-
-def only(parsed: Parsed) -> ParsedGroup:
-    assert len(parsed.groups) == 1
-    assert not parsed.rejects
-    return parsed.groups[0]
 
 
 def first_row(part: ParsedGroup) -> dict[str, object]:

@@ -3,20 +3,19 @@
 Source: Zeek's logging framework, https://docs.zeek.org/en/master/scripts/base/frameworks/logging/.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 import polars as pl
-import pyarrow as pa
 
 from hauberk.events import EventGroup, LogKey
 from hauberk.ingest.interface import Framing, Parsed, ParsedGroup, RecordBatch, Reject
 
 from .json_fields import JsonFields, value_at
 from .json_lines import parse_json_lines
+from .json_paths import is_given, line_objects, typed
 from .lines import Lines, split_lines
 from .zeek_logs import (
     UNKNOWN_LOG,
@@ -30,6 +29,7 @@ from .zeek_logs import (
 from .zeek_tsv import Header, follow, guess_header, header_of, read_table
 
 _MAX_HEADERS = 64
+_MAX_LOGS = 64
 _MAX_SHAPES = 4096
 
 
@@ -50,9 +50,9 @@ class Zeek:
             return 1.0
         if start.startswith((b"#fields\t", b"#path\t")):
             return 0.95
+        if start.startswith(b"{"):
+            return max(map(_sniff_record, line_objects(start)), default=0.0)
         line = start.split(b"\n", 1)[0].rstrip(b"\r")
-        if line.startswith(b"{"):
-            return _sniff_json(line)
         return 0.7 if guess_header(line).fields else 0.0
 
     def parse(self, records: RecordBatch) -> Parsed:
@@ -64,12 +64,8 @@ class Zeek:
         return _parse_tsv(records)
 
 
-def _sniff_json(line: bytes) -> float:
-    try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return 0.0
-    if not isinstance(record, dict) or not ("ts" in record or "_write_ts" in record):
+def _sniff_record(record: Mapping[str, object]) -> float:
+    if not ("ts" in record or "_write_ts" in record):
         return 0.0
     if "_path" in record or ("uid" in record and value_at(record, "id.orig_h") is not None):
         return 0.95
@@ -174,6 +170,8 @@ def _parse_json(records: RecordBatch) -> Parsed:
             named = log_of_fields(row) if known is None else known
             if known is None and len(shapes) < _MAX_SHAPES:
                 shapes[shape] = named
+        if named not in by_log and len(by_log) >= _MAX_LOGS:
+            named = UNKNOWN_LOG
         by_log.setdefault(named, []).append(at)
         if not labels.isdisjoint(row):
             for label in labels:
@@ -182,39 +180,19 @@ def _parse_json(records: RecordBatch) -> Parsed:
     for name, positions in by_log.items():
         rows = found.rows if len(by_log) == 1 else [found.rows[i] for i in positions]
         log = log_named(name)
-        fields = JsonFields(rows)
-        events = events_of(log, _json_source(fields, log.fields), name)
-        group = EventGroup(LogKey("zeek", name), log.event_class, events, fields)
+        events = events_of(log, _json_source(rows, log.fields), name)
+        group = EventGroup(LogKey("zeek", name), log.event_class, events, JsonFields(rows))
         groups.append(ParsedGroup(group, found.numbers[positions]))
     return Parsed(groups, found.offsets, found.lengths, rejects=found.rejects)
 
 
-def _json_source(fields: JsonFields, needed: Sequence[str]) -> pl.DataFrame:
+def _json_source(rows: Sequence[dict[str, object]], needed: Sequence[str]) -> pl.DataFrame:
     columns = []
     for name in needed:
-        values = fields.column(name)
-        if values is not None or name == "ts":
-            columns.append(_typed(name, values or [None] * len(fields)))
+        values = [row.get(name) for row in rows]
+        if "." in name and not is_given(values):
+            # Some exporters nest what Zeek writes flat.
+            values = [value_at(row, name) for row in rows]
+        if name == "ts" or is_given(values):
+            columns.append(typed(values, source_type(name)).alias(name))
     return pl.DataFrame(columns)
-
-
-def _typed(name: str, values: Sequence[object]) -> pl.Series:
-    """Values of one field as the column that `events_of` expects."""
-    wanted = source_type(name)
-    if isinstance(wanted, pl.List):
-        lists = [_texts(value) for value in values]
-        # Polars builds a column of lists a row at a time; Arrow is ten times as fast.
-        array = pa.array(lists, pa.large_list(pa.large_string()))
-        return pl.Series(name, array)
-    try:
-        return pl.Series(name, values, dtype=wanted)
-    except (TypeError, OverflowError, pl.exceptions.PolarsError):
-        plain = [value if isinstance(value, str | int | float | bool) else None for value in values]
-        return pl.Series(name, plain, dtype=wanted, strict=False)
-
-
-def _texts(value: object) -> list[str] | None:
-    if value is None:
-        return None
-    members = value if isinstance(value, list) else [value]
-    return [str(member) for member in members if member is not None]

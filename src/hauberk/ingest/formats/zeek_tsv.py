@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from .frame_fields import FrameFields, as_kind
@@ -140,7 +141,7 @@ class Table:
 
     source: pl.DataFrame
     fields: FrameFields
-    good: np.ndarray[tuple[int], np.dtype[np.int64]]
+    good: npt.NDArray[np.int64]
 
 
 def read_table(header: Header, texts: Sequence[bytes], needed: Sequence[str]) -> Table:
