@@ -12,13 +12,12 @@ import polars as pl
 from hauberk.events import LogKey
 from hauberk.ingest.interface import Framing, Parsed, RecordBatch, Reject
 
-from .frame_fields import FrameFields
 from .json_fields import JsonFields
 from .json_lines import parse_json_lines
 from .lines import Lines, Numbers, split_lines, utf16_of
 from .mapping import Form, Mapping, mappings_in, shipped_mappings
 from .separated import split_columns
-from .timed import Flags, rejects_at, timed_group
+from .timed import kept_of, kept_rows, rejects_at, timed_group
 
 FOLDER_VARIABLE = "HAUBERK_MAPPINGS"
 """Environment variable that names a folder of one's own mapping files."""
@@ -127,12 +126,9 @@ def _parse_csv(records: RecordBatch, mapping: Mapping) -> Parsed:
     shown = frame.drop(mapping.leave_out, strict=False)
     places = (lines.offsets, lines.lengths)
 
-    def fields(kept: Flags) -> FrameFields:
-        return FrameFields(shown if kept.all() else shown.filter(kept))
-
     groups, untimed = timed_group(
         LogKey(mapping.product, mapping.service), mapping.event_class, mapping.events(shown),
-        fields, lines.numbers[good], places,
+        kept_of(shown), lines.numbers[good], places,
     )  # fmt: skip
     return Parsed(groups, *places, rejects=[*lines.rejects, *rejects, *untimed])
 
@@ -191,14 +187,9 @@ def _parse_json(records: RecordBatch, mapping: Mapping) -> Parsed:
         )
     places = (found.offsets, found.lengths)
 
-    def kept_fields(kept: Flags) -> JsonFields:
-        if kept.all():
-            return fields
-        return JsonFields([found.rows[i] for i in np.flatnonzero(kept).tolist()])
-
     groups, untimed = timed_group(
         LogKey(mapping.product, mapping.service), mapping.event_class, mapping.events(source),
-        kept_fields, found.numbers, places,
+        kept_rows(found.rows), found.numbers, places,
     )  # fmt: skip
     return Parsed(groups, *places, rejects=[*found.rejects, *untimed])
 

@@ -9,6 +9,9 @@ import polars as pl
 from hauberk.events import EventClass, EventGroup, Fields, LogKey, is_plausible
 from hauberk.ingest.interface import ParsedGroup, Reject
 
+from .frame_fields import FrameFields
+from .json_fields import JsonFields, Row
+
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
@@ -47,3 +50,17 @@ def rejects_at(
     return [
         Reject(int(offsets[numbers[at]]), int(lengths[numbers[at]]), reason) for at in positions
     ]
+
+
+def kept_rows(rows: Sequence[Row]) -> Callable[[Flags], JsonFields]:
+    """Gives the fields of those objects that are kept."""
+
+    def fields(kept: Flags) -> JsonFields:
+        return JsonFields(rows if kept.all() else [rows[i] for i in np.flatnonzero(kept).tolist()])
+
+    return fields
+
+
+def kept_of(frame: pl.DataFrame) -> Callable[[Flags], FrameFields]:
+    """Gives the fields of those rows of the frame that are kept."""
+    return lambda kept: FrameFields(frame if kept.all() else frame.filter(kept))

@@ -1,0 +1,1 @@
+"""Tests of the formats; `accounting` is what each of them owes."""
