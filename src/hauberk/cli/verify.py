@@ -1,0 +1,40 @@
+"""`hauberk verify`: whether the home is what was committed, to the byte."""
+
+import json as json_module
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from hauberk.errors import ExitCode
+from hauberk.reports import print_verification
+from hauberk.store import verify
+
+from .home import Home, home_or_default
+
+HELP = """Prove that lake, dead letters, records and ledger are what was committed.
+
+Works offline. Names every changed, missing, reordered or added byte, and checks that
+records = events + aggregated + rejected for every batch.
+
+Examples:
+
+  hauberk verify
+
+  hauberk verify --home /srv/hauberk --json
+
+Exit codes: 0 everything is as committed, 5 it is not.
+"""
+
+
+def command(
+    home: Home = None,
+    json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+) -> ExitCode:
+    """Verify and print."""
+    report = verify(home_or_default(home))
+    if json:
+        typer.echo(json_module.dumps(report.as_json(), indent=2))
+    else:
+        print_verification(report, Console())
+    return ExitCode.OK if report.ok else ExitCode.HOME_DAMAGED

@@ -1,0 +1,321 @@
+"""The first pass: records into events, judged by rules as they are parsed, committed in portions.
+
+Reading ahead and committing run beside parsing. Portions are committed in the order of reading, so
+a scan that is killed has lost nothing but the portion in flight, which the next scan reads again.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import polars as pl
+
+from hauberk.detect import Detector
+from hauberk.events import EventBatch, EventClass, is_plausible, no_findings
+from hauberk.ingest import (
+    Batch,
+    Skipped,
+    Unreadable,
+    dead_letters,
+    find_inputs,
+    read_ahead,
+    read_batches,
+    recognise,
+    stamp,
+    why_unrecognised,
+)
+from hauberk.store import BatchEntry, Commit, DeadLetter, Home
+
+from .interface import Accounting, FormatAccount, Progress, Unread
+
+PORTION_BYTES = 160 << 20
+"""Bytes of records that are committed at once."""
+
+PORTION_EVENTS = 250_000
+"""Events that are committed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsing:
+    """What one batch became, ready to be committed."""
+
+    entry: BatchEntry
+    tables: Mapping[EventClass, pl.DataFrame]
+    letters: Sequence[DeadLetter]
+    findings: pl.DataFrame
+    seconds: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class _Portion:
+    """Batches that wait to be committed together."""
+
+    parsings: list[Parsing] = field(default_factory=list)
+    bytes: int = 0
+    events: int = 0
+
+    def add(self, parsing: Parsing) -> None:
+        self.parsings.append(parsing)
+        self.bytes += parsing.entry.length
+        self.events += parsing.entry.events
+
+    @property
+    def full(self) -> bool:
+        return self.bytes >= PORTION_BYTES or self.events >= PORTION_EVENTS
+
+    def commit(self, facts: Mapping[str, object]) -> Commit:
+        tables: dict[EventClass, list[pl.DataFrame]] = {}
+        for parsing in self.parsings:
+            for event_class, frame in parsing.tables.items():
+                tables.setdefault(event_class, []).append(frame)
+        return Commit(
+            batches=[parsing.entry for parsing in self.parsings],
+            tables={event_class: pl.concat(frames) for event_class, frames in tables.items()},
+            dead_letters=[letter for parsing in self.parsings for letter in parsing.letters],
+            findings=pl.concat([parsing.findings for parsing in self.parsings]),
+            facts=facts,
+        )
+
+
+class _Committer:
+    """Commits portions in a thread of its own, one at a time, in order."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._last: Future[int] | None = None
+        self.seconds = 0.0
+
+    def submit(self, commit: Commit) -> None:
+        """Commit when the portion before has been; raises what that one raised."""
+        self.wait()
+        self._last = self._pool.submit(self._commit, commit)
+
+    def _commit(self, commit: Commit) -> int:
+        began = time.perf_counter()
+        number = self._home.commit(commit)
+        self.seconds += time.perf_counter() - began
+        return number
+
+    def wait(self) -> None:
+        if self._last is not None:
+            last, self._last = self._last, None
+            last.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(wait=True)
+
+
+def parse(batch: Batch, judges: Sequence[Detector]) -> Parsing:
+    """Parse a batch, stamp its events, and let the detectors that read fields judge them."""
+    began = time.perf_counter()
+    parsed = batch.format.parse(batch.records)
+    parsing = time.perf_counter()
+    groups = stamp(parsed, batch)
+    events = EventBatch.from_groups(batch.batch_id, groups)
+    stamping = time.perf_counter()
+    findings = [no_findings()]
+    for judge in judges:
+        said, _ = judge.judge(events, {})
+        findings.append(said)
+    judging = time.perf_counter()
+    letters = dead_letters(parsed, batch)
+    entry = BatchEntry(
+        batch_id=batch.batch_id,
+        source=batch.records.source,
+        start=batch.records.offset,
+        length=batch.length,
+        sha256=batch.sha256,
+        first_record=batch.first_record,
+        format=batch.format.name,
+        format_version=batch.format.version,
+        records=parsed.records + len(batch.oversize),
+        events=events.height,
+        aggregated=parsed.aggregated,
+        rejected=letters.height,
+        head=batch.records.head,
+        modified=batch.records.modified,
+    )
+    return Parsing(
+        entry,
+        events.tables,
+        [
+            DeadLetter(batch.batch_id, row[0], row[1], row[2], row[3], row[4])
+            for row in letters.select("source", "offset", "length", "reason", "raw").iter_rows()
+        ],
+        pl.concat(findings),
+        {"parse": parsing - began, "normalise": stamping - parsing, "rules": judging - stamping},
+    )
+
+
+@dataclass(slots=True)
+class Ingested:
+    """What the first pass read, as it goes; `batches` are all batches met, and their records."""
+
+    batches: dict[str, int] = field(default_factory=dict)
+    unread: list[Unread] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    known: int = 0
+    bytes: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    files: dict[str, set[str]] = field(default_factory=dict)
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def add(self, parsing: Parsing) -> None:
+        """Count one batch."""
+        entry = parsing.entry
+        self.batches[entry.batch_id] = entry.records
+        self.files.setdefault(entry.format, set()).add(entry.source)
+        self.counts.setdefault(entry.format, Counter()).update(
+            records=entry.records,
+            events=entry.events,
+            aggregated=entry.aggregated,
+            rejected=entry.rejected,
+        )
+        self.reasons.update(letter.reason.split(";")[0][:120] for letter in parsing.letters)
+        self.bytes += entry.length
+        for frame in parsing.tables.values():
+            self._span(frame)
+        for stage, seconds in parsing.seconds.items():
+            self.seconds[stage] += seconds  # type: ignore[assignment]  # a Counter adds floats too
+
+    def _span(self, frame: pl.DataFrame) -> None:
+        times = frame.filter(is_plausible(pl.col("time")))["time"]
+        low, high = times.min(), times.max()
+        if isinstance(low, datetime) and isinstance(high, datetime):
+            self.first = min(self.first or low, low)
+            self.last = max(self.last or high, high)
+
+    def accounting(self) -> Accounting:
+        """What was read, by format."""
+        return Accounting(
+            formats=[
+                FormatAccount(name, len(self.files[name]), **counts)
+                for name, counts in sorted(self.counts.items())
+            ],
+            unread=list(self.unread),
+            known=self.known,
+            reasons=dict(self.reasons.most_common()),
+            first=self.first,
+            last=self.last,
+            bytes=self.bytes,
+        )
+
+
+def ingest(
+    home: Home,
+    paths: Sequence[Path],
+    judges: Sequence[Detector],
+    progress: Progress,
+    *,
+    facts: Mapping[str, object] | None = None,
+    aside: Callable[[pl.DataFrame], None] | None = None,
+) -> Ingested:
+    """Read everything under `paths` into the home; what it holds already is passed over.
+
+    `facts` are stored with every commit. With `aside` the rules' findings go there instead of into
+    the home: that is how a baseline is read. Raises DiskFullError when a commit finds no room.
+    """
+    done = Ingested()
+    portion = _Portion()
+    progress.begin("read", _size(paths), "bytes")
+    with _Committer(home) as committer:
+        for batch in _batches(home, paths, done, progress):
+            parsing = parse(batch, judges)
+            done.add(parsing)
+            portion.add(parsing)
+            if portion.full:
+                committer.submit(_apart(portion.commit(facts or {}), aside))
+                portion = _Portion()
+        if portion.parsings:
+            committer.submit(_apart(portion.commit(facts or {}), aside))
+        committer.wait()
+        done.seconds["commit"] += committer.seconds  # type: ignore[assignment]
+    progress.end("read")
+    return done
+
+
+def _apart(commit: Commit, aside: Callable[[pl.DataFrame], None] | None) -> Commit:
+    if aside is None:
+        return commit
+    aside(commit.findings)
+    return replace(commit, findings=no_findings())
+
+
+def _batches(
+    home: Home, paths: Sequence[Path], done: Ingested, progress: Progress
+) -> Iterator[Batch]:
+    """Batches that the home does not hold yet, read ahead of their use."""
+    ids: dict[tuple[str, int], str] = {}
+
+    def known(first_record: str, start: int) -> list[tuple[int, str]]:
+        ranges = home.records.known_ranges(first_record, start)
+        ids.update({(one.sha256, start): one.batch_id for one in ranges})
+        return [(one.length, one.sha256) for one in ranges]
+
+    def read() -> Iterator[Batch | Unread | Skipped | _Size]:
+        for found in find_inputs(paths):
+            if isinstance(found, Unreadable):
+                yield Unread(found.source, found.reason)
+                continue
+            format_ = recognise(found.head, found.path)
+            if format_ is None:
+                yield Unread(found.source, why_unrecognised(found.head))
+            else:
+                yield from read_batches(found, format_, known=known)
+            if found.fault:
+                yield Unread(found.source, found.fault)
+            yield _Size(found.size or 0)
+
+    for item in read_ahead(read()):
+        if isinstance(item, Unread):
+            done.unread.append(item)
+        elif isinstance(item, _Size):
+            progress.advance("read", item.bytes)
+        elif isinstance(item, Skipped):
+            _pass_over(home, ids[item.sha256, item.offset], done)
+        elif item.batch_id in done.batches or home.records.has_batch(item.batch_id):
+            _pass_over(home, item.batch_id, done)
+        else:
+            yield item
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    bytes: int
+
+
+def _pass_over(home: Home, batch_id: str, done: Ingested) -> None:
+    """Count what this scan or an earlier one has read already."""
+    if batch_id not in done.batches:
+        entry = home.records.batch(batch_id)
+        done.batches[batch_id] = entry.records if entry else 0
+    done.known += done.batches[batch_id]
+
+
+def _size(paths: Sequence[Path]) -> int | None:
+    """Bytes on disk under the paths, for a progress bar; None where that cannot be told."""
+    total = 0
+    for path in paths:
+        try:
+            files = path.rglob("*") if path.is_dir() else [path]
+            total += sum(one.stat().st_size for one in files if one.is_file())
+        except OSError:
+            return None
+    return total or None

@@ -1,0 +1,136 @@
+"""The second pass: behaviour detectors over the lake, in order of event time.
+
+Rules judge records as they are parsed. Behaviour has to be judged in the order in which things
+happened, whatever order the files came in, so it reads the lake, slice by slice.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from hauberk.detect import Detector, State
+from hauberk.events import (
+    EntityKind,
+    EventBatch,
+    EventClass,
+    entity_column,
+    is_plausible,
+    no_findings,
+)
+from hauberk.store import Home
+
+from .interface import Progress
+
+SLICE_EVENTS = 400_000
+"""Events that are held in memory at once; their columns without the records themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the detectors said and remember, and the host-days (host, day) they watched."""
+
+    findings: pl.DataFrame
+    states: Mapping[str, State]
+    cells: pl.DataFrame
+    events: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def wanted_columns(detectors: Sequence[Detector]) -> dict[EventClass, list[str]]:
+    """Columns that any of the detectors reads, a list a class, each with uid and time."""
+    wanted: dict[EventClass, dict[str, None]] = {}
+    for detector in detectors:
+        for event_class, columns in detector.spec.columns.items():
+            names = wanted.setdefault(event_class, {"metadata.uid": None, "time": None})
+            names.update(dict.fromkeys(columns))
+    return {event_class: list(names) for event_class, names in wanted.items()}
+
+
+def slices(
+    home: Home, columns: Mapping[EventClass, list[str]], commits: tuple[int, int]
+) -> Iterator[EventBatch]:
+    """Events of the commits after the first and up to the second, in time order, cut to size.
+
+    Events without a plausible time come first, in a slice of their own.
+    """
+    cuts: list[tuple[datetime | None, datetime | None]] = [(None, None)]
+    slices_of_time = home.lake.time_slices(SLICE_EVENTS, list(columns))
+    cuts.extend((one.since, one.until) for one in slices_of_time)
+    for number, (since, until) in enumerate(cuts):
+        tables = {}
+        for event_class, names in columns.items():
+            frame = _within(home, event_class, names, commits, since, until)
+            if frame.height:
+                tables[event_class] = frame.sort("time", "metadata.uid", nulls_last=False)
+        if tables:
+            yield EventBatch(f"slice-{commits[1]}-{number}", tables)
+
+
+def _within(
+    home: Home,
+    event_class: EventClass,
+    columns: list[str],
+    commits: tuple[int, int],
+    since: datetime | None,
+    until: datetime | None,
+) -> pl.DataFrame:
+    """Events of the commits with since <= time < until; without either, those of no real time."""
+    lake = home.lake.scan(
+        event_class, [*columns, "commit"], since=since, until=until, after_commit=commits[0]
+    )
+    chosen = lake.filter(pl.col("commit") <= commits[1]).drop("commit")
+    if since is None and until is None:
+        chosen = chosen.filter(~is_plausible(pl.col("time")).fill_null(value=False))
+    return chosen.collect(engine="streaming")
+
+
+def judge_lake(
+    home: Home,
+    detectors: Sequence[Detector],
+    states: Mapping[str, State],
+    commits: tuple[int, int],
+    progress: Progress,
+) -> Judged:
+    """Judge the events of the commits after the first and up to the second."""
+    columns = wanted_columns(detectors)
+    after = dict(states)
+    said = [no_findings()]
+    seconds: dict[str, float] = {}
+    events = 0
+    progress.begin("judge", None, "events")
+    for batch in slices(home, columns, commits):
+        for detector in detectors:
+            name = detector.spec.name
+            began = time.perf_counter()
+            findings, after[name] = detector.judge(batch, after.get(name, {}))
+            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
+            if findings.height:
+                said.append(findings)
+        events += batch.height
+        progress.advance("judge", batch.height)
+    progress.end("judge")
+    return Judged(pl.concat(said), after, host_days(home, commits), events, seconds)
+
+
+def host_days(home: Home, commits: tuple[int, int]) -> pl.DataFrame:
+    """Host-days with any event in the commits: (host, day), host "" where records name none."""
+    frames = [
+        home.lake.scan(event_class, ["time", "device.hostname", "commit"], after_commit=commits[0])
+        .filter(pl.col("commit") <= commits[1])
+        .select(
+            pl.col("device.hostname").cast(pl.String).alias("host"),
+            pl.col("time").dt.date().alias("day"),
+        )
+        .unique()
+        for event_class in home.lake.event_classes()
+    ]
+    schema = {"host": pl.String, "day": pl.Date}
+    if not frames:
+        return pl.DataFrame(schema=schema)
+    raw = pl.concat(frames).unique().drop_nulls("day").collect(engine="streaming")
+    return raw.with_columns(
+        entity_column(EntityKind.HOST, raw["host"]).fill_null("").alias("host")
+    ).unique()

@@ -1,0 +1,264 @@
+"""A scan: read, judge, fuse, commit, answer."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import polars as pl
+
+from hauberk.detect import Detector, State
+from hauberk.detect.known_detectors import detectors
+from hauberk.detect.sigma import SigmaDetector, built_in_rules
+from hauberk.errors import UnreadableInputError
+from hauberk.store import Commit, Home, StoredIncident
+from hauberk.triage import (
+    Exposure,
+    Incident,
+    Link,
+    Reason,
+    Triage,
+    TriageSettings,
+    rule_hits,
+    triage,
+)
+
+from .ingesting import Ingested, ingest
+from .interface import Progress, RefusedRule, Scan, ScanOptions, Silent
+from .judging import Judged, judge_lake
+
+TRIAGE_STATE = "triage"
+"""Name under which the base rates are kept among the detectors' states."""
+
+
+def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
+    """Scan what the options name and answer with ranked incidents.
+
+    Raises HomeBusyError, HomeDamagedError, DiskFullError, and UnreadableInputError when nothing at
+    all could be read. Input that cannot be read in part is told in the answer's accounting.
+    """
+    progress = progress or Silent()
+    started = datetime.now(UTC)
+    clock = _Clock()
+    with clock.of("rules loaded"):
+        rules = built_in_rules(rule_cache(), options.rules)
+        fields, behaviour = judges(SigmaDetector(rules))
+    with Home.open(options.home) as home:
+        if options.baseline:
+            with clock.of("baseline"):
+                _learn(home, options, fields, behaviour, progress)
+        with clock.of("read"):
+            read = ingest(home, options.paths, fields, progress, facts=_facts(options))
+        with clock.of("judge"):
+            judged, commits = _judge(home, behaviour, progress)
+        with clock.of("triage"):
+            made = _triage(home, judged, options)
+            _publish(home, judged, made, commits)
+        with clock.of("evidence"):
+            shown = touched(made.incidents, made.findings, read.batches)
+            findings = made.findings.filter(
+                pl.col("uid").is_in([uid for one in shown for uid in one.findings])
+            )
+            evidence = evidence_of(home, shown, findings)
+    if not read.batches and read.unread:
+        first = read.unread[0]
+        more = f" ({len(read.unread) - 1} more like it)" if len(read.unread) > 1 else ""
+        raise UnreadableInputError(
+            f"nothing could be read: {first.reason}{more}",
+            where=first.path,
+            hint="`hauberk scan --help` lists the formats that are known",
+        )
+    return Scan(
+        options=options,
+        accounting=read.accounting(),
+        incidents=shown,
+        findings=findings,
+        evidence=evidence,
+        expected_misses=sum(one.probability for one in shown if not one.above_budget),
+        rules=len(rules.rules),
+        refused=[RefusedRule(str(one.path), one.reason) for one in rules.refusals],
+        detectors=[one.spec.name for one in [*fields, *behaviour]],
+        seconds={**clock.seconds, **read.seconds, **judged.seconds},
+        started=started,
+    )
+
+
+class _Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
+
+
+def rule_cache() -> Path:
+    """Where compiled rules are kept between scans."""
+    return platformdirs.user_cache_path("hauberk")
+
+
+def judges(sigma: Detector) -> tuple[list[Detector], list[Detector]]:
+    """Detectors that judge records as they are parsed, and those that judge the lake."""
+    known = [one for one in detectors() if one.spec.name != sigma.spec.name]
+    fields = [sigma, *(one for one in known if one.spec.reads_fields)]
+    return fields, [one for one in known if not one.spec.reads_fields]
+
+
+def _states(home: Home, behaviour: Sequence[Detector]) -> dict[str, State]:
+    return {one.spec.name: home.records.state(one.spec.name) for one in behaviour}
+
+
+def last_commit(home: Home) -> int:
+    """Number of the newest commit, 0 before the first."""
+    return max((one.number for one in home.records.commits()), default=0)
+
+
+def _judge(
+    home: Home, behaviour: Sequence[Detector], progress: Progress
+) -> tuple[Judged, tuple[int, int]]:
+    """Judge what no scan has judged yet, also what one that was killed had read."""
+    commits = (judged_until(home), last_commit(home))
+    return judge_lake(home, behaviour, _states(home, behaviour), commits, progress), commits
+
+
+def judged_until(home: Home) -> int:
+    """Number of the last commit whose events the behaviour detectors have judged."""
+    known = [one.facts["judged"] for one in home.records.commits() if "judged" in one.facts]
+    return max((int(one) for one in known if isinstance(one, int)), default=0)
+
+
+def _learn(
+    home: Home,
+    options: ScanOptions,
+    fields: Sequence[Detector],
+    behaviour: Sequence[Detector],
+    progress: Progress,
+) -> None:
+    """Read the baseline: its events enter every state, its findings the base rates alone."""
+    read, said = ingest_baseline(home, options, fields, progress)
+    judged, commits = _judge(home, behaviour, progress)
+    exposure = exposure_of(home).joined(judged.cells, rule_hits(said))
+    home.commit(
+        Commit(
+            states={**judged.states, TRIAGE_STATE: _exposure_state(exposure)},
+            facts={"judged": commits[1], "baseline": sorted(read.batches)[:1000]},
+        )
+    )
+
+
+def _facts(options: ScanOptions) -> dict[str, object]:
+    """What a replay has to know of the scan that read a batch."""
+    return {"rules": [str(path.resolve()) for path in options.rules]}
+
+
+def ingest_baseline(
+    home: Home, options: ScanOptions, fields: Sequence[Detector], progress: Progress
+) -> tuple[Ingested, pl.DataFrame]:
+    """Read the baseline and keep what the rules said of it apart from the findings."""
+    said: list[pl.DataFrame] = []
+    read = ingest(
+        home, options.baseline, fields, progress, facts=_facts(options), aside=said.append
+    )
+    return read, pl.concat(said) if said else home.records.findings().clear()
+
+
+def exposure_of(home: Home) -> Exposure:
+    """Host-days and rule hits that the home remembers."""
+    state = home.records.state(TRIAGE_STATE)
+    return Exposure(state["cells"], state["hits"]) if state else Exposure()
+
+
+def _exposure_state(exposure: Exposure) -> State:
+    return {"cells": exposure.cells, "hits": exposure.hits}
+
+
+def _triage(home: Home, judged: Judged, options: ScanOptions) -> Triage:
+    """Fuse all findings of the home, those just judged included."""
+    stored = home.records.findings(since=options.since, until=options.until)
+    new = judged.findings
+    if options.since is not None:
+        new = new.filter(pl.col("time") >= options.since)
+    if options.until is not None:
+        new = new.filter(pl.col("time") < options.until)
+    findings = pl.concat([stored, new]).unique("uid", keep="first", maintain_order=True)
+    settings = TriageSettings(budget=options.budget)
+    return triage(findings, judged.cells, exposure_of(home), settings)
+
+
+def _publish(home: Home, judged: Judged, made: Triage, commits: tuple[int, int]) -> None:
+    """Commit what was judged, unless nothing has changed since the last scan."""
+    stored = [stored_incident(one) for one in made.incidents]
+    before = {one.uid: dict(one.body) for one in home.records.incidents()}
+    changed = {one.uid: dict(one.body) for one in stored} != before
+    if commits[0] == commits[1] and not changed:
+        return
+    home.commit(
+        Commit(
+            findings=judged.findings,
+            incidents=stored,
+            replace_incidents=True,
+            states={**judged.states, TRIAGE_STATE: _exposure_state(made.exposure)},
+            facts={"judged": commits[1], "judged_from": commits[0]},
+        )
+    )
+
+
+def stored_incident(incident: Incident) -> StoredIncident:
+    """An incident as the store keeps it: its body is the incident as JSON."""
+    body = asdict(incident)
+    body["start"], body["end"] = incident.start.isoformat(), incident.end.isoformat()
+    return StoredIncident(
+        incident.uid,
+        incident.probability,
+        incident.start,
+        incident.end,
+        incident.above_budget,
+        body,
+    )
+
+
+def touched(
+    incidents: Sequence[Incident], findings: pl.DataFrame, batches: Mapping[str, int]
+) -> list[Incident]:
+    """Incidents that rest on any event of the batches."""
+    uids = (
+        findings.select("uid", pl.col("evidence").alias("event"))
+        .explode("event")
+        .filter(pl.col("event").str.split(":").list.first().is_in(list(batches)))["uid"]
+    )
+    mine = set(uids.to_list())
+    return [one for one in incidents if mine.intersection(one.findings)]
+
+
+def evidence_of(
+    home: Home, incidents: Sequence[Incident], findings: pl.DataFrame, *, limit: int = 20_000
+) -> dict[str, dict[str, object]]:
+    """The events behind the incidents, those of the best first, at most `limit`."""
+    order = {uid: place for place, one in enumerate(incidents) for uid in one.findings}
+    ranked = findings.with_columns(
+        pl.col("uid").replace_strict(order, default=len(order)).alias("place")
+    ).sort("place")
+    wanted = ranked["evidence"].explode().drop_nulls().unique(maintain_order=True).head(limit)
+    events: dict[str, dict[str, object]] = {}
+    for event_class, frame in home.lake.get(wanted.to_list()).items():
+        for row in frame.iter_rows(named=True):
+            kept = {name: value for name, value in row.items() if value is not None}
+            events[str(row["metadata.uid"])] = {"class_uid": int(event_class), **kept}
+    return events
+
+
+def load_incident(stored: StoredIncident) -> Incident:
+    """An incident from what the store keeps of it."""
+    body: dict[str, Any] = dict(stored.body)
+    body["start"], body["end"] = stored.start, stored.end
+    body["reasons"] = [Reason(**one) for one in body["reasons"]]
+    body["links"] = [Link(**one) for one in body["links"]]
+    return Incident(**body)
