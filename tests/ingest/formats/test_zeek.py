@@ -376,3 +376,31 @@ def test_good_lines_survive_beside_bad_ones(bad: list[bytes]) -> None:
 def test_any_bytes_are_accounted_for(data: bytes, offset: int) -> None:
     parse(data, head=SAMPLE, offset=offset)
     assert 0 <= ZEEK.sniff(data, None) <= 1
+
+
+ZEEK_TYPES = st.sampled_from(
+    ["time", "string", "count", "bool", "set[string]", "vector[interval]", "addr", "", "\\x"]
+)
+ZEEK_FIELDS = st.sampled_from(
+    ["ts", "uid", "id.orig_h", "answers", "query", "proto", "conn_state", "success", "label", "x",
+     "host", "duration", "md5", "client", "request_type", "note", ""]
+)  # fmt: skip
+DIRECTIVES = st.one_of(
+    st.builds("#separator {}".format, st.sampled_from(["\\x09", "\\x2c", ",", "", "\\x0a", "ab"])),
+    st.builds("#set_separator\t{}".format, st.text(max_size=2)),
+    st.builds("#empty_field\t{}".format, st.text(max_size=3)),
+    st.builds("#unset_field\t{}".format, st.text(max_size=3)),
+    st.builds("#path\t{}".format, st.sampled_from(["conn", "dns", "x/y", "kerberos", "notice"])),
+    st.builds(lambda names: "\t".join(["#fields", *names]), st.lists(ZEEK_FIELDS, max_size=5)),
+    st.builds(lambda types: "\t".join(["#types", *types]), st.lists(ZEEK_TYPES, max_size=5)),
+)
+VALUES = st.one_of(
+    st.text(max_size=4), st.sampled_from(["-", "(empty)", "a,b", "\\x2c,", "1.5", "T", "9" * 30])
+)
+BODY = st.builds("\t".join, st.lists(VALUES, min_size=1, max_size=5))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(DIRECTIVES, BODY), max_size=14))
+def test_headers_may_say_anything(lines: list[str]) -> None:
+    parse("\n".join(lines).encode("utf-8", "replace"))
