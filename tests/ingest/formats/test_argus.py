@@ -86,6 +86,7 @@ def test_tabs_later_chunks_and_files_without_a_header_are_read() -> None:
         parse(tabbed),
         parse(body, head=table(FLOW), offset=len(table(FLOW))),
         parse(body),
+        parse(b"\xff\xfe" + table(FLOW).decode().encode("utf-16-le")),
     ):
         assert row_of(only(parsed)) == expected
         assert "Label" not in only(parsed).group.fields.names()

@@ -281,6 +281,13 @@ def test_a_chunk_of_headers_alone_is_bounded() -> None:
     assert parsed.records == 3000
 
 
+@pytest.mark.parametrize("text", [tsv("conn", CONN_FIELDS, CONN), b'{"ts":1.0,"conn_state":"SF"}'])
+def test_files_that_a_windows_shell_wrote_in_utf_16_are_read(text: bytes) -> None:
+    data = b"\xff\xfe" + text.decode().encode("utf-16-le")
+    assert ZEEK.sniff(data, None) > 0.5
+    assert only(parse(data)).group.key.service == "conn"
+
+
 def test_sniffing_leaves_other_json_alone() -> None:
     for other in (
         b'{"timestamp":"2024-01-01T00:00:00Z","event_type":"flow","src_ip":"192.0.2.1"}',

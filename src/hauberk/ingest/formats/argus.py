@@ -15,6 +15,7 @@ from hauberk.events import EventClass, EventGroup, LogKey, Status, from_iso
 from hauberk.ingest.interface import Framing, Parsed, ParsedGroup, RecordBatch, Reject
 
 from .frame_fields import FrameFields
+from .heads import readable_head
 from .lines import split_lines
 from .separated import separators_in, split_columns
 
@@ -93,7 +94,7 @@ class Argus:
 
 
 def _first_line(head: bytes) -> bytes:
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    start = readable_head(head)
     return start.split(b"\n", 1)[0].rstrip(b"\r")
 
 

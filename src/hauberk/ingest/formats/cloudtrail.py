@@ -17,8 +17,9 @@ import polars as pl
 from hauberk.events import EventClass, EventGroup, LogKey, Status, from_iso
 from hauberk.ingest.interface import Framing, Parsed, ParsedGroup, RecordBatch, Reject
 
+from .heads import line_objects, readable_head
 from .json_lines import JsonFields, JsonRecords, parse_json_document, parse_json_lines
-from .json_paths import JsonPaths, line_objects, typed
+from .json_paths import JsonPaths, typed
 
 Row = Mapping[str, object]
 
@@ -132,9 +133,10 @@ class CloudTrailDocument:
 
     def sniff(self, head: bytes, path: PurePath | None) -> float:  # noqa: ARG002  # content decides
         """By a service of AWS as the source of an event, anywhere but in one object a line."""
-        if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in {b"{", b"["}:
+        start = readable_head(head)
+        if start[:1] not in {b"{", b"["}:
             return 0.0
-        if not _IN_DOCUMENT.search(head) or b"eventName" not in head:
+        if not _IN_DOCUMENT.search(start) or b"eventName" not in start:
             return 0.0
         found = line_objects(head)
         lists = any(isinstance(row.get(name), list) for row in found for name in _LISTS)

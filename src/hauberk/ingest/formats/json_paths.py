@@ -10,7 +10,6 @@ from hauberk.events import EventClass, schema
 
 Values = Sequence[object]
 
-_SNIFFED_LINES = 8
 _MAX_INTEGER = 1 << 63
 
 
@@ -100,19 +99,3 @@ def _scalar(value: object) -> object:
     if isinstance(value, int) and abs(value) >= _MAX_INTEGER:
         return None
     return value if isinstance(value, str | int | float) else None
-
-
-def line_objects(head: bytes) -> list[dict[str, object]]:
-    """The objects among the first whole lines of a file; none where it is no JSON lines."""
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not start.startswith(b"{"):
-        return []
-    found = []
-    for line in start.split(b"\n", _SNIFFED_LINES)[:_SNIFFED_LINES]:
-        try:
-            value = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            continue
-        if type(value) is dict:
-            found.append(value)
-    return found

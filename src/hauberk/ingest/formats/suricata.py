@@ -16,8 +16,9 @@ import polars as pl
 from hauberk.events import EventClass, EventGroup, LogKey, Status, from_iso, schema
 from hauberk.ingest.interface import Framing, Parsed, ParsedGroup, RecordBatch
 
+from .heads import line_objects, readable_head
 from .json_lines import JsonFields, JsonRecords, parse_json_document, parse_json_lines
-from .json_paths import JsonPaths, line_objects, typed
+from .json_paths import JsonPaths, typed
 
 _TYPE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _TECHNIQUE = re.compile(r"\bT\d{4}(?:[._]\d{3})?\b")
@@ -86,11 +87,10 @@ class SuricataDocument:
 
     def sniff(self, head: bytes, path: PurePath | None) -> float:  # noqa: ARG002  # content decides
         """By the keys that every EVE record has, where they do not stand one object a line."""
-        if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in {b"{", b"["}:
+        start = readable_head(head)
+        if start[:1] not in {b"{", b"["} or line_objects(head):
             return 0.0
-        if line_objects(head):
-            return 0.0
-        return 0.9 if _IN_DOCUMENT.search(head) and _OF_SURICATA.search(head) else 0.0
+        return 0.9 if _IN_DOCUMENT.search(start) and _OF_SURICATA.search(start) else 0.0
 
     def parse(self, records: RecordBatch) -> Parsed:
         """Events of one document, by event type."""

@@ -13,9 +13,10 @@ import polars as pl
 from hauberk.events import EventGroup, LogKey
 from hauberk.ingest.interface import Framing, Parsed, ParsedGroup, RecordBatch, Reject
 
+from .heads import line_objects, readable_head
 from .json_fields import JsonFields, value_at
 from .json_lines import parse_json_lines
-from .json_paths import is_given, line_objects, typed
+from .json_paths import is_given, typed
 from .lines import Lines, split_lines
 from .zeek_logs import (
     UNKNOWN_LOG,
@@ -45,7 +46,7 @@ class Zeek:
 
     def sniff(self, head: bytes, path: PurePath | None) -> float:  # noqa: ARG002  # content decides
         """By Zeek's header, by the keys of the first JSON object, or by a line's shape."""
-        start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        start = readable_head(head)
         if start.startswith(b"#separator "):
             return 1.0
         if start.startswith((b"#fields\t", b"#path\t")):
@@ -58,7 +59,7 @@ class Zeek:
     def parse(self, records: RecordBatch) -> Parsed:
         """Events of one chunk, by log."""
         head = records.data if records.offset == 0 else records.head
-        start = head[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+        start = readable_head(head[:4096])
         if start.startswith(b"{"):
             return _parse_json(records)
         return _parse_tsv(records)

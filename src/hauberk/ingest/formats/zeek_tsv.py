@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from .frame_fields import FrameFields, as_kind
+from .heads import readable_head
 from .separated import separators_in, split_columns
 from .zeek_logs import UNKNOWN_LOG, facts, is_list, kind_of, log_name, log_of_fields, source_type
 
@@ -106,7 +107,7 @@ def header_of(head: bytes) -> Header:
 
 
 def _lines(head: bytes) -> Iterator[bytes]:
-    whole = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    whole = readable_head(head)
     for line in whole.split(b"\n")[:-1]:
         yield line.rstrip(b"\r")
 
