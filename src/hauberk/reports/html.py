@@ -164,7 +164,7 @@ def _bars(incident: Incident) -> list[dict[str, object]]:
 
 
 def _matrix(incidents: list[Incident]) -> list[tuple[str, list[dict[str, object]]]]:
-    """ATT&CK coverage of what was seen: by tactic, each technique and how many incidents name it."""
+    """ATT&CK coverage of what was seen: by tactic, each technique and its number of incidents."""
     named: dict[str, int] = {}
     for incident in incidents:
         for technique in incident.techniques:
