@@ -1,11 +1,14 @@
 """What every test may ask for."""
 
+import importlib.util
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+
+from hauberk.store import Commit, Home
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -32,3 +35,35 @@ def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
         return target / name
 
     return unpack
+
+
+@pytest.fixture(scope="session")
+def full_commit() -> Callable[..., Commit]:
+    """A commit by name that has some of everything (tests/store/commits.py)."""
+    file = Path(__file__).parent / "store" / "commits.py"
+    spec = importlib.util.spec_from_file_location("commits", file)
+    assert spec is not None
+    assert spec.loader is not None
+    commits = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(commits)
+    make: Callable[..., Commit] = commits.full_commit
+    return make
+
+
+@pytest.fixture
+def home_path(tmp_path: Path) -> Path:
+    """Where a home can be made."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def make_home(home_path: Path, full_commit: Callable[..., Commit]) -> Callable[..., Path]:
+    """Make a home with full commits of these names."""
+
+    def make(*names: str) -> Path:
+        with Home.open(home_path) as home:
+            for name in names:
+                home.commit(full_commit(name))
+        return home_path
+
+    return make

@@ -5,6 +5,8 @@ from .home import Home
 from .lake import Lake, TimeSlice
 from .ledger import Ledger
 from .records import Accounting, CommitInfo, KnownRange, Records
+from .verification import Fault, FaultKind, VerifyReport
+from .verify import verify
 from .writer import Step
 
 __all__ = [
@@ -14,6 +16,8 @@ __all__ = [
     "Commit",
     "CommitInfo",
     "DeadLetter",
+    "Fault",
+    "FaultKind",
     "Home",
     "KnownRange",
     "Lake",
@@ -22,4 +26,6 @@ __all__ = [
     "Step",
     "StoredIncident",
     "TimeSlice",
+    "VerifyReport",
+    "verify",
 ]

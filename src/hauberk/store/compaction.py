@@ -19,9 +19,10 @@ from hauberk.errors import HomeDamagedError
 
 from . import tables
 from .durable import seal
+from .entering import enter_files
 from .lake import read_files
 from .lake_files import FINDINGS, LakeFile, file_name, write_file
-from .writer import Files, Reach, Step, Writer, commit_entry, enter_files
+from .writer import Files, Reach, Step, Writer, commit_entry
 
 SMALL = 50_000
 """Rows below which a file is worth merging."""
@@ -68,7 +69,7 @@ def compact(home: Path, engine: Engine, writer: Writer, reach: Reach, now: datet
         totals = dict.fromkeys(_TOTALS, 0)
         entries = [
             {"type": "compaction", "commit": number, "merged": facts},
-            commit_entry(connection, number, totals, files, {}, now),
+            commit_entry(number, totals, files, {}, now),
         ]
         writer.close(connection, number, totals, {}, entries, now)
         reach(Step.RECORDS_WRITTEN)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from hauberk.errors import HomeDamagedError, UsageError
@@ -74,8 +75,11 @@ def open_for_reading(folder: Path) -> Engine:
     except sqlite3.DatabaseError as error:
         raise HomeDamagedError("the records database is no database", where=str(path)) from error
     engine = _engine(uri, begin="BEGIN")
-    with engine.connect() as connection:
-        revision = _revision(connection)
+    try:
+        with engine.connect() as connection:
+            revision = _revision(connection)
+    except DatabaseError as error:
+        raise HomeDamagedError("the records database is damaged", where=str(path)) from error
     if revision != SCHEMA_REVISION:
         raise UsageError(
             f"its records are of schema {revision or 'none'}, expected {SCHEMA_REVISION}",

@@ -20,8 +20,8 @@ from . import tables
 from .commit import MAX_HEAD, BatchEntry, StoredIncident
 from .lake import read_files
 from .lake_files import FINDINGS
+from .rows import DEAD_LETTER_SCHEMA
 from .tables import from_micros
-from .writer import DEAD_LETTER_SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +291,11 @@ class Records:
                 )
                 for row in connection.execute(query)
             ]
+
+    def last_commit(self) -> int:
+        """Number of the newest commit; 0 before the first."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(func.max(tables.commits.c.number))).scalar() or 0
 
 
 def unpack_head(data: bytes) -> bytes:

@@ -11,8 +11,6 @@ left carries the intent's number and is removed when the home is next opened or 
 See docs/decisions/0001-one-commit.md.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,15 +18,15 @@ from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
-import zstandard
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select
 
 from hauberk.events import conform
 
 from . import ledger, tables
-from .commit import BatchEntry, Commit, DeadLetter, StoredIncident, storable
+from .commit import Commit, DeadLetter, storable
 from .delta_log import DeltaLogs, LogFile
 from .durable import make_folder, seal, sync_folder
+from .entering import enter_batches, enter_files, enter_incidents
 from .lake_files import (
     COMMIT,
     FINDINGS,
@@ -38,6 +36,7 @@ from .lake_files import (
     stored_schema,
     write_file,
 )
+from .rows import as_json, batch_facts, incident_digests, letter_digests, letters_frame
 from .signing import Signer
 
 STATES = "states"
@@ -71,6 +70,7 @@ class Files:
     states: Mapping[str, Mapping[str, Mapping[str, object]]] = field(default_factory=dict)
     dead_letters: Mapping[str, object] | None = None
     findings: int = 0
+    incidents: Mapping[str, object] | None = None
 
 
 class Writer:
@@ -93,7 +93,11 @@ class Writer:
         states = self._write_states(commit, number)
         letters = self._write_dead_letters(commit.dead_letters, number)
         versions, logs = self.enter_logs(lake, number)
-        files = Files(lake, logs, versions, states, letters, findings.height)
+        incidents = None
+        if commit.incidents or commit.replace_incidents:
+            rows = incident_digests(commit.incidents, number)
+            incidents = {"replace": commit.replace_incidents, "rows": rows}
+        files = Files(lake, logs, versions, states, letters, findings.height, incidents)
         self._reach(Step.RECORDS)
         with self._engine.begin() as connection:
             self._enter(connection, commit, number, files, now)
@@ -236,7 +240,7 @@ class Writer:
             batch_facts(batch, number, digests.get(batch.batch_id, "")) for batch in commit.batches
         ]
         entries.extend({**entry, "commit": number} for entry in commit.entries)
-        entries.append(commit_entry(connection, number, totals, files, commit.facts, now))
+        entries.append(commit_entry(number, totals, files, commit.facts, now))
         self.close(connection, number, totals, commit.facts, entries, now)
 
     def close(
@@ -262,7 +266,6 @@ class Writer:
 
 
 def commit_entry(
-    connection: Connection,
     number: int,
     totals: Mapping[str, int],
     files: Files,
@@ -270,7 +273,6 @@ def commit_entry(
     now: datetime,
 ) -> dict[str, object]:
     """The ledger's entry of a commit: its sums, and a digest of everything that it wrote."""
-    count, digest = incidents_digest(connection)
     return {
         "type": "commit",
         "commit": number,
@@ -280,147 +282,6 @@ def commit_entry(
         "logs": [{"path": log.path, "sha256": log.sha256} for log in files.logs],
         "states": files.states,
         "dead_letters": files.dead_letters,
-        "incidents": {"count": count, "sha256": digest},
+        "incidents": files.incidents,
         "facts": facts,
     }
-
-
-def as_json(value: object) -> str:
-    """JSON as the records database keeps it: keys in order, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def letters_frame(letters: Sequence[DeadLetter]) -> pl.DataFrame:
-    """Dead letters as a frame, one row a letter."""
-    return pl.DataFrame(
-        {
-            "batch_id": [storable(letter.batch_id) for letter in letters],
-            "source": [storable(letter.source) for letter in letters],
-            "offset": [letter.offset for letter in letters],
-            "length": [letter.length for letter in letters],
-            "reason": [storable(letter.reason) for letter in letters],
-            "bytes": [letter.bytes for letter in letters],
-        },
-        schema=DEAD_LETTER_SCHEMA,
-    )
-
-
-DEAD_LETTER_SCHEMA = pl.Schema(
-    {
-        "batch_id": pl.String(),
-        "source": pl.String(),
-        "offset": pl.Int64(),
-        "length": pl.Int64(),
-        "reason": pl.String(),
-        "bytes": pl.Binary(),
-    }
-)
-
-
-def letter_digests(letters: Sequence[DeadLetter]) -> dict[str, str]:
-    """By batch, a digest of its dead letters: place, reason and digest of the bytes, in order."""
-    digests: dict[str, hashlib._Hash] = {}
-    for letter in letters:
-        digest = digests.setdefault(letter.batch_id, hashlib.sha256())
-        content = hashlib.sha256(letter.bytes).hexdigest()
-        place = f"{letter.offset} {letter.length} {content} {storable(letter.reason)}\n"
-        digest.update(place.encode())
-    return {batch: digest.hexdigest() for batch, digest in digests.items()}
-
-
-def batch_facts(batch: BatchEntry, number: int, letters: str) -> dict[str, object]:
-    """A batch as the ledger names it."""
-    return {
-        "type": "batch",
-        "commit": number,
-        "batch_id": batch.batch_id,
-        "source": storable(batch.source),
-        "start": batch.start,
-        "length": batch.length,
-        "sha256": batch.sha256,
-        "first_record": batch.first_record,
-        "format": batch.format,
-        "format_version": batch.format_version,
-        "records": batch.records,
-        "events": batch.events,
-        "aggregated": batch.aggregated,
-        "rejected": batch.rejected,
-        "head_sha256": hashlib.sha256(batch.head).hexdigest(),
-        "modified": None if batch.modified is None else tables.to_micros(batch.modified),
-        "dead_letters": letters,
-    }
-
-
-def enter_batches(
-    connection: Connection,
-    batches: Sequence[BatchEntry],
-    number: int,
-    letters: Sequence[DeadLetter],
-) -> None:
-    """Enter batches and the heads of their files."""
-    if not batches:
-        return
-    digests = letter_digests(letters)
-    rows = [batch_facts(batch, number, digests.get(batch.batch_id, "")) for batch in batches]
-    for row in rows:
-        del row["type"]
-        row["number"] = row.pop("commit")
-    connection.execute(insert(tables.batches), rows)
-    heads = {str(row["head_sha256"]): batch.head for row, batch in zip(rows, batches, strict=True)}
-    for digest, head in heads.items():
-        known = select(tables.heads.c.sha256).where(tables.heads.c.sha256 == digest)
-        if connection.execute(known).first() is None:
-            data = zstandard.compress(head)
-            connection.execute(insert(tables.heads).values(sha256=digest, data=data))
-
-
-def enter_files(
-    connection: Connection, files: Sequence[LakeFile], versions: Mapping[str, int]
-) -> None:
-    """Enter lake files and the versions of the tables that they belong to."""
-    if not files:
-        return
-    rows = []
-    for file in files:
-        row = file.facts()
-        row["table_name"] = row.pop("table")
-        rows.append(row)
-    connection.execute(insert(tables.files), rows)
-    for table, version in versions.items():
-        known = update(tables.lake_tables).where(tables.lake_tables.c.name == table)
-        if connection.execute(known.values(version=version)).rowcount == 0:
-            connection.execute(insert(tables.lake_tables).values(name=table, version=version))
-
-
-def enter_incidents(
-    connection: Connection, incidents: Sequence[StoredIncident], number: int, *, replace: bool
-) -> None:
-    """Enter incidents, in place of all or of those with the same uid."""
-    known = delete(tables.incidents)
-    if replace:
-        connection.execute(known)
-    for position, incident in enumerate(incidents):
-        if not replace:
-            connection.execute(known.where(tables.incidents.c.uid == incident.uid))
-        connection.execute(
-            insert(tables.incidents).values(
-                uid=storable(incident.uid),
-                number=number,
-                position=position,
-                probability=incident.probability,
-                start=tables.to_micros(incident.start),
-                end=tables.to_micros(incident.end),
-                above_budget=incident.above_budget,
-                body=ledger.canonical(incident.body).decode(),
-            )
-        )
-
-
-def incidents_digest(connection: Connection) -> tuple[int, str]:
-    """Number of incidents stored, and a digest of all their rows."""
-    digest = hashlib.sha256()
-    # Ordered here, because databases do not agree on the order of text.
-    lines = sorted(as_json(list(row)) for row in connection.execute(select(tables.incidents)))
-    for line in lines:
-        digest.update(line.encode() + b"\n")
-    return len(lines), digest.hexdigest()

@@ -1,0 +1,65 @@
+"""Enters a commit's rows into the records database, inside its one transaction."""
+
+from collections.abc import Mapping, Sequence
+
+import zstandard
+from sqlalchemy import Connection, delete, insert, select, update
+
+from . import tables
+from .commit import BatchEntry, DeadLetter, StoredIncident
+from .lake_files import LakeFile
+from .rows import batch_facts, incident_rows, letter_digests
+
+
+def enter_batches(
+    connection: Connection,
+    batches: Sequence[BatchEntry],
+    number: int,
+    letters: Sequence[DeadLetter],
+) -> None:
+    """Enter batches and the heads of their files."""
+    if not batches:
+        return
+    digests = letter_digests(letters)
+    rows = [batch_facts(batch, number, digests.get(batch.batch_id, "")) for batch in batches]
+    for row in rows:
+        del row["type"]
+        row["number"] = row.pop("commit")
+    connection.execute(insert(tables.batches), rows)
+    heads = {str(row["head_sha256"]): batch.head for row, batch in zip(rows, batches, strict=True)}
+    for digest, head in heads.items():
+        known = select(tables.heads.c.sha256).where(tables.heads.c.sha256 == digest)
+        if connection.execute(known).first() is None:
+            data = zstandard.compress(head)
+            connection.execute(insert(tables.heads).values(sha256=digest, data=data))
+
+
+def enter_files(
+    connection: Connection, files: Sequence[LakeFile], versions: Mapping[str, int]
+) -> None:
+    """Enter lake files and the versions of the tables that they belong to."""
+    if not files:
+        return
+    rows = []
+    for file in files:
+        row = file.facts()
+        row["table_name"] = row.pop("table")
+        rows.append(row)
+    connection.execute(insert(tables.files), rows)
+    for table, version in versions.items():
+        known = update(tables.lake_tables).where(tables.lake_tables.c.name == table)
+        if connection.execute(known.values(version=version)).rowcount == 0:
+            connection.execute(insert(tables.lake_tables).values(name=table, version=version))
+
+
+def enter_incidents(
+    connection: Connection, incidents: Sequence[StoredIncident], number: int, *, replace: bool
+) -> None:
+    """Enter incidents, in place of all or of those with the same uid."""
+    known = delete(tables.incidents)
+    if replace:
+        connection.execute(known)
+    for row in incident_rows(incidents, number):
+        if not replace:
+            connection.execute(known.where(tables.incidents.c.uid == row["uid"]))
+        connection.execute(insert(tables.incidents).values(row))
