@@ -1,0 +1,259 @@
+"""How well Hauberk finds what is in the captures: every set, one command, misses shown as misses.
+
+    python -m benchmarks.results [--sets NAME ...] [--rules DIR] [--limit N] [--no-write]
+
+Each capture is scanned alone, in a fresh home, without a baseline and without any setting. It
+counts as found when an incident ranked first to third names its technique. Raw outcomes go to
+docs/results.jsonl, the table to docs/results.md.
+"""
+
+import argparse
+import json
+import math
+import multiprocessing
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hauberk.errors import HauberkError
+from hauberk.pipeline import Scan, ScanOptions, scan
+
+from .captures import SETS, Capture, named, unpack
+
+ROOT = Path(__file__).resolve().parents[1]
+TOP = 3
+ESTATES = "soc-ait-ads"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a scan made of one capture."""
+
+    data_set: str
+    name: str
+    expected: tuple[str, ...]
+    note: str
+    quiet: bool
+    rank: int | None  # of the first incident that names it, 1 the best
+    family_rank: int | None  # the same, siblings of the sub-technique counted too
+    headline: bool  # it is among the first three techniques of that incident
+    above: bool  # that incident is within the default budget
+    incidents: int
+    shown: int
+    techniques: tuple[str, ...]  # of the three best incidents
+    events: int
+    rejected: int
+    days: float
+    seconds: float
+    error: str = ""
+
+    @property
+    def found(self) -> bool:
+        """First to third."""
+        return self.rank is not None and self.rank <= TOP
+
+
+def run(capture: Capture, rules: Sequence[Path] = ()) -> Outcome:
+    """Scan one capture in a home of its own."""
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = list(capture.paths)
+        if capture.clean is not None:
+            paths = [_cleaned(path, Path(folder) / "in", capture) for path in paths]
+        try:
+            answer = scan(ScanOptions(paths=paths, home=Path(folder) / "home", rules=rules))
+        except HauberkError as error:
+            return _failed(capture, str(error), time.perf_counter() - began)
+    return _outcome(capture, answer, time.perf_counter() - began)
+
+
+def _cleaned(path: Path, folder: Path, capture: Capture) -> Path:
+    folder.mkdir(exist_ok=True)
+    target = folder / path.name
+    target.write_bytes(capture.clean(path.read_bytes()) if capture.clean else path.read_bytes())
+    return target
+
+
+def _failed(capture: Capture, error: str, seconds: float) -> Outcome:
+    return Outcome(
+        capture.data_set, capture.name, capture.techniques or capture.tactics, capture.note,
+        capture.quiet, None, None, False, False, 0, 0, (), 0, 0, 0.0, seconds, error,
+    )  # fmt: skip
+
+
+def _outcome(capture: Capture, answer: Scan, seconds: float) -> Outcome:
+    exact = family = None
+    for place, incident in enumerate(answer.incidents, start=1):
+        techniques = list(incident.techniques)
+        if capture.techniques:
+            hit = named(capture.techniques, techniques)
+            near = named(capture.techniques, techniques, family=True)
+        elif capture.tactics:
+            hit = near = bool(set(capture.tactics) & set(incident.tactics))
+        else:
+            hit = near = bool(techniques)
+        exact = exact or (place if hit else None)
+        family = family or (place if near else None)
+    best = answer.incidents[exact - 1] if exact else None
+    headline = bool(best and named(capture.techniques, list(best.techniques[:3])))
+    reading = answer.accounting
+    days = (
+        (reading.last - reading.first).total_seconds() / 86400
+        if reading.first and reading.last
+        else 0.0
+    )
+    return Outcome(
+        capture.data_set,
+        capture.name,
+        capture.techniques or capture.tactics,
+        capture.note,
+        capture.quiet,
+        exact,
+        family,
+        headline,
+        bool(best and best.above_budget),
+        len(answer.incidents),
+        len(answer.above),
+        tuple(dict.fromkeys(t for one in answer.incidents[:TOP] for t in one.techniques))[:20],
+        reading.events,
+        reading.rejected,
+        days,
+        seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EstateOutcome:
+    """What a scan made of one estate's alerts: the best rank at which each stage is met."""
+
+    estate: str
+    alerts: int
+    incidents: int
+    shown: int
+    ranks: dict[str, int | None]
+    days: float
+    seconds: float
+    memory_mib: float
+
+
+def run_estate(path: Path) -> EstateOutcome:
+    """Scan the alerts of one estate; labels are read from the raw records of the evidence only."""
+    import resource  # noqa: PLC0415  # not on every platform
+
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        answer = scan(ScanOptions(paths=[path], home=Path(folder) / "home"))
+    rows = {str(row["uid"]): row for row in answer.findings.iter_rows(named=True)}
+    stages = _stages(path)
+    ranks: dict[str, int | None] = dict.fromkeys(stages)
+    for place, incident in enumerate(answer.incidents, start=1):
+        for uid in incident.findings:
+            for event in rows[uid]["evidence"]:
+                stage = _label(answer.evidence.get(event, {}).get("raw_data"))
+                if stage in ranks and ranks[stage] is None:
+                    ranks[stage] = place
+    reading = answer.accounting
+    days = (
+        (reading.last - reading.first).total_seconds() / 86400
+        if reading.first and reading.last
+        else 0.0
+    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return EstateOutcome(
+        path.stem.split("_")[0], reading.records, len(answer.incidents), len(answer.above),
+        ranks, days, time.perf_counter() - began, peak,
+    )  # fmt: skip
+
+
+def _label(raw: object) -> str:
+    fields = raw.decode("utf-8", "replace").strip().rsplit(",", 2) if isinstance(raw, bytes) else []
+    return fields[1] if len(fields) == 3 else ""
+
+
+def _stages(path: Path) -> list[str]:
+    found: dict[str, None] = {}
+    with path.open(encoding="utf-8") as lines:
+        next(lines)
+        for line in lines:
+            label = line.rstrip("\n").rsplit(",", 2)[1]
+            if label != "false_positive":
+                found[label] = None
+    return list(found)
+
+
+def interval(hits: int, total: int) -> tuple[float, float]:
+    """95 % Wilson interval of a share.
+
+    Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927).
+    """
+    if not total:
+        return 0.0, 0.0
+    z, share = 1.959964, hits / total
+    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total**2)) / (1 + z * z / total)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _work(task: tuple[Capture, tuple[Path, ...]]) -> Outcome:
+    return run(*task)
+
+
+def measure(sets: Iterable[str], rules: tuple[Path, ...], limit: int | None) -> list[Outcome]:
+    """Scan every capture of the sets, in as many processes as there are cores."""
+    root = Path(tempfile.gettempdir()) / "hauberk-captures"
+    root.mkdir(exist_ok=True)
+    captures = [one for name in sets for one in list(SETS[name](root))[:limit]]
+    outcomes: list[Outcome] = []
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(maxtasksperchild=200) as pool:
+        tasks = ((capture, rules) for capture in captures)
+        for outcome in pool.imap_unordered(_work, tasks, chunksize=4):
+            outcomes.append(outcome)
+            print(f"\r{len(outcomes)}/{len(captures)}", end="", flush=True)
+    print()
+    return sorted(outcomes, key=lambda one: (one.data_set, one.name))
+
+
+def measure_estates() -> list[EstateOutcome]:
+    """Scan the four estates of the alert set, each in a process of its own for its memory."""
+    root = Path(tempfile.gettempdir()) / "hauberk-captures"
+    root.mkdir(exist_ok=True)
+    paths = sorted(unpack(ESTATES, root).rglob("*_alerts.txt"))
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1, maxtasksperchild=1) as pool:
+        return pool.map(run_estate, paths, chunksize=1)
+
+
+def main() -> None:
+    """Measure, print, and write what was measured."""
+    from .results_page import page  # noqa: PLC0415  # it needs the outcomes' types from here
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", nargs="*", default=[*SETS, ESTATES])
+    parser.add_argument("--rules", nargs="*", type=Path, default=[])
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--no-write", action="store_true")
+    parser.add_argument("--misses", action="store_true", help="print every miss")
+    chosen = parser.parse_args()
+    known = [name for name in chosen.sets if name in SETS]
+    outcomes = measure(known, tuple(chosen.rules), chosen.limit)
+    estates = measure_estates() if ESTATES in chosen.sets else []
+    text = page(outcomes, estates)
+    print(text)
+    if chosen.misses:
+        for one in outcomes:
+            if not one.found and not one.quiet and one.expected:
+                print(one.data_set, one.name, one.expected, "->", one.techniques, one.error)
+    if not chosen.no_write:
+        (ROOT / "docs" / "results.md").write_text(text, encoding="utf-8")
+        with (ROOT / "docs" / "results.jsonl").open("w", encoding="utf-8") as lines:
+            for row in [*map(asdict, outcomes), *map(asdict, estates)]:
+                lines.write(json.dumps(row) + "\n")
+    shutil.rmtree(Path(tempfile.gettempdir()) / "hauberk-captures", ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
