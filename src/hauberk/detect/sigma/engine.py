@@ -31,10 +31,13 @@ class Engine:
         self._budget = Budget(memory)
         self._plans: dict[tuple[LogKey, bool], Plan] = {}
         self._selectors = [self.taxonomy.selectors(rule.source) for rule in rules.rules]
+        self._by_product: dict[str, list[int]] = {}
         self._products: set[str] = set()
         self._services: set[str] = set()
         self._codes: set[str] = set()
-        for selectors in self._selectors:
+        for index, selectors in enumerate(self._selectors):
+            for product in {selector.product for selector in selectors}:
+                self._by_product.setdefault(product, []).append(index)
             for selector in selectors:
                 self._products.add(selector.product)
                 self._services.add(selector.service)
@@ -61,7 +64,9 @@ class Engine:
             if len(self._plans) >= MAX_PLANS:
                 self._plans.clear()
             chosen = []
-            for index, selectors in enumerate(self._selectors):
+            products = {narrowed.product, ""}
+            for index in sorted({i for p in products for i in self._by_product.get(p, ())}):
+                selectors = self._selectors[index]
                 selector = next((s for s in selectors if s.selects(narrowed)), None)
                 if selector is not None:
                     chosen.append((index, Selector() if native else selector))

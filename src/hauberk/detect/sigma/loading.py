@@ -44,10 +44,10 @@ def load_rules(
     return compiled
 
 
-def built_in_rules(cache: Path | None = None) -> RuleSet:
-    """The rules that come with Hauberk."""
+def built_in_rules(cache: Path | None = None, more: Sequence[Path] = ()) -> RuleSet:
+    """The rules that come with Hauberk, and those in `more` (files or folders)."""
     with resources.as_file(resources.files(__package__).joinpath("rules")) as folder:
-        return load_rules([folder], cache=cache)
+        return load_rules([folder, *more], cache=cache)
 
 
 def _digest(

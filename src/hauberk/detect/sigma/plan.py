@@ -4,18 +4,22 @@ A signature is the set of literals that are true for a value. Distinct values ar
 remembered, and so are distinct rows of signatures; both memories are bounded by one `Budget`.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hauberk.events import Fields
 
 from .expression import Clause, Node, literals, prepare, rewrite, trigger
+from .gate import Gate
 from .predicate import Op, Predicate, fold, value_text
 from .program import Atom, RuleSet
 from .taxonomy import Selector, Source
 from .values import ValueMatcher
 
-_LONGEST_KEPT = 4096
+_LONGEST_KEPT = 1024
+"""Length of a value that is remembered as it stands; of a longer one, its digest is."""
 
 
 class Budget:
@@ -44,8 +48,15 @@ class Signature:
         self.candidates = candidates
 
 
+def _digest(value: object) -> bytes:
+    text = value if isinstance(value, str) else repr(value)
+    kind = b"text" if isinstance(value, str) else b"list"
+    data = text.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, digest_size=16, person=kind).digest()
+
+
 class _Memory(dict[object, Signature]):
-    """Value to signature; computes what it does not hold. Long values are not held."""
+    """Value to signature; computes what it does not hold."""
 
     def __init__(self, compute: Callable[[object], Signature], budget: Budget) -> None:
         super().__init__()
@@ -53,11 +64,16 @@ class _Memory(dict[object, Signature]):
         self._budget = budget
 
     def __missing__(self, value: object) -> Signature:
-        signature = self._compute(value)
         size = len(value) if isinstance(value, str | tuple) else 0
-        if size <= _LONGEST_KEPT:
-            self[value] = signature
-            self._budget.used += 150 + 2 * size
+        key = value
+        if size > _LONGEST_KEPT:
+            key = _digest(value)
+            known = self.get(key)
+            if known is not None:
+                return known
+            size = 16
+        signature = self[key] = self._compute(value)
+        self._budget.used += 150 + 2 * size
         return signature
 
 
@@ -117,7 +133,7 @@ class Plan:
         self._code = code
         self._code_field = code_field
         self._questions: dict[_Question, dict[Predicate, int]] = {}
-        self._predicates: list[Predicate] = []
+        self._costs: list[float] = []
         nodes: list[tuple[int, Node]] = []
         self._always: list[int] = []
         self._clauses: dict[int, Clause] = {}
@@ -133,7 +149,7 @@ class Plan:
         self._by_literal: dict[int, list[int]] = {}
         for index, node in nodes:
             self._clauses[index] = prepare(node)
-            choice = trigger(node, self._cost)
+            choice = trigger(node, self._costs.__getitem__)
             if choice is None:
                 self._always.append(index)
                 continue
@@ -210,23 +226,24 @@ class Plan:
         asked = self._questions.setdefault(question, {})
         number = asked.get(predicate)
         if number is None:
-            number = asked[predicate] = len(self._predicates)
-            self._predicates.append(predicate)
+            number = asked[predicate] = len(self._costs)
+            self._costs.append(_cost(predicate))
         return number
 
-    def _cost(self, literal: int) -> float:
-        """A guess at how often a literal is true; only the order matters."""
-        predicate = self._predicates[literal]
-        match predicate.op:
-            case Op.NULL | Op.PRESENT | Op.EXISTS | Op.FIELD:
-                return 1000.0
-            case Op.EQUALS:
-                return 0.5 if len(predicate.text) < 4 else 0.05
-            case Op.CONTAINS | Op.ENDSWITH | Op.STARTSWITH | Op.LIKE | Op.REGEX:
-                usual = 3.0 if predicate.op is Op.STARTSWITH else 1.0
-                return usual * 20.0 / (1 + len(predicate.text)) ** 2
-            case _:
-                return 1.0
+
+@lru_cache(maxsize=1 << 16)
+def _cost(predicate: Predicate) -> float:
+    """A guess at how often a predicate is true; only the order matters."""
+    match predicate.op:
+        case Op.NULL | Op.PRESENT | Op.EXISTS | Op.FIELD:
+            return 1000.0
+        case Op.EQUALS:
+            return 0.5 if len(predicate.text) < 4 else 0.05
+        case Op.CONTAINS | Op.ENDSWITH | Op.STARTSWITH | Op.LIKE | Op.REGEX:
+            usual = 3.0 if predicate.op is Op.STARTSWITH else 1.0
+            return usual * 20.0 / (1 + len(predicate.text)) ** 2
+        case _:
+            return 1.0
 
 
 class _Slot:
@@ -244,6 +261,7 @@ class _Slot:
         self._by_literal = by_literal
         self._budget = budget
         self._matcher: ValueMatcher | None = None
+        self._gate: Gate | None = None
         self._numbers = tuple(asked.values())
         self._known: dict[frozenset[int], Signature] = {}
         self._memory = _Memory(self._signature, budget)
@@ -291,13 +309,17 @@ class _Slot:
         ]
 
     def _all_values(self, fields: Fields) -> Sequence[Signature]:
+        if self._gate is None:
+            self._gate = Gate(self._asked)
         columns = []
         for name in fields.names():
             column = fields.column(name)
-            if column is not None:
+            if column is not None and self._gate.admits(column):
                 columns.append(self._remembered(column))
         if not columns:
             return [self._interned(frozenset())] * len(fields)
+        if len(columns) == 1:
+            return columns[0]
         return list(map(self._joined.__getitem__, zip(*columns, strict=True)))
 
     def _join(self, row: object) -> Signature:

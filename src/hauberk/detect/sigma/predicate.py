@@ -46,16 +46,18 @@ NUMERIC = frozenset({Op.LESS, Op.LESS_EQUAL, Op.GREATER, Op.GREATER_EQUAL})
 WILDCARD = "*"
 SINGLE = "?"
 
-# Letters whose lower case depends on what stands beside them, or that regular expressions fold.
-_UNEVEN = str.maketrans({"ς": "σ", "ſ": "s"})
 _DECIMAL = re.compile(r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,4})?", re.ASCII)
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]{1,64}", re.ASCII)
 
 
 def fold(text: str) -> str:
-    """The spelling in which two texts are equal when they differ in case alone."""
+    """The spelling in which two texts are equal when they differ in case alone.
+
+    Letters whose lower case depends on what stands beside them, or that regular expressions fold
+    though `lower` does not, have one spelling too.
+    """
     lower = text.lower()
-    return lower if lower.isascii() else lower.translate(_UNEVEN)
+    return lower if lower.isascii() else lower.replace("ς", "σ").replace("ſ", "s")
 
 
 def value_text(value: object) -> str | None:

@@ -7,7 +7,7 @@ a literal that they cannot do without was found. Time is linear in the length of
 
 import ipaddress
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from operator import itemgetter
 
 import ahocorasick
 import re2
@@ -30,62 +30,65 @@ from .predicate import (
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NOTHING: frozenset[int] = frozenset()
-
-
-class _Uses(NamedTuple):
-    """What it means that one literal was found: predicates by where it must stand."""
-
-    length: int
-    contains: tuple[int, ...]
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
-    verify: tuple[int, ...]
+_SECOND = itemgetter(1)
 
 
 class _Literals:
-    """All literals of one spelling (folded or as written)."""
+    """All literals of one spelling (folded or as written).
+
+    Beginnings and ends are few lengths of many literals: one lookup a length finds them.
+    """
 
     def __init__(self) -> None:
-        self.equals: dict[str, list[int]] = {}
-        self._uses: dict[str, tuple[list[int], list[int], list[int], list[int]]] = {}
+        self._equals: dict[str, list[int]] = {}
+        self._starts: dict[int, dict[str, list[int]]] = {}
+        self._ends: dict[int, dict[str, list[int]]] = {}
+        self._inside: dict[str, tuple[list[int], list[int]]] = {}
         self._automaton: ahocorasick.Automaton | None = None
+        self._uses: list[tuple[list[int], list[int]]] = []
 
     def add(self, op: Op | None, text: str, index: int) -> None:
         """Note what predicate `index` wants of `text`; with no operator, to be verified."""
         if op is Op.EQUALS:
-            self.equals.setdefault(text, []).append(index)
-            return
-        places = self._uses.setdefault(text, ([], [], [], []))
-        order = {Op.CONTAINS: 0, Op.STARTSWITH: 1, Op.ENDSWITH: 2, None: 3}
-        places[order[op]].append(index)
+            self._equals.setdefault(text, []).append(index)
+        elif op is Op.STARTSWITH:
+            self._starts.setdefault(len(text), {}).setdefault(text, []).append(index)
+        elif op is Op.ENDSWITH:
+            self._ends.setdefault(len(text), {}).setdefault(text, []).append(index)
+        else:
+            self._inside.setdefault(text, ([], []))[op is None].append(index)
 
     def freeze(self) -> None:
         """Build the automaton."""
-        if not self._uses:
-            return
-        automaton = ahocorasick.Automaton()
-        for text, places in self._uses.items():
-            automaton.add_word(text, _Uses(len(text), *(tuple(place) for place in places)))
-        automaton.make_automaton()
-        self._automaton = automaton
+        self._uses = list(self._inside.values())
+        if self._inside:
+            automaton = ahocorasick.Automaton(ahocorasick.STORE_INTS)
+            for number, text in enumerate(self._inside):
+                automaton.add_word(text, number)
+            automaton.make_automaton()
+            self._automaton = automaton
 
     def find(self, text: str, true: set[int], verify: set[int]) -> None:
         """Add the predicates that hold, and those that have to be verified."""
-        equal = self.equals.get(text)
+        equal = self._equals.get(text)
         if equal:
             true.update(equal)
+        for length, literals in self._starts.items():
+            found = literals.get(text[:length])
+            if found:
+                true.update(found)
+        size = len(text)
+        for length, literals in self._ends.items():
+            found = literals.get(text[size - length :]) if length <= size else None
+            if found:
+                true.update(found)
         if self._automaton is None or not text:
             return
-        last = len(text) - 1
-        for end, (length, contains, starts, ends, unsure) in self._automaton.iter(text):
-            if contains:
-                true.update(contains)
-            if ends and end == last:
-                true.update(ends)
-            if starts and end + 1 == length:
-                true.update(starts)
-            if unsure:
-                verify.update(unsure)
+        # Occurrences are many, distinct literals few: the set is built without Python's loop.
+        for number in set(map(_SECOND, self._automaton.iter(text))):
+            contains, unsure = self._uses[number]
+            true.update(contains)
+            verify.update(unsure)
 
 
 class ValueMatcher:
