@@ -28,7 +28,8 @@ def title(weighed: list[Weighed], entities: list[str]) -> str:
 
 def narrate(in_time: list[Weighed], entities: list[str]) -> str:
     """The story in the order it happened. `in_time` is in time order."""
-    telling = sorted(in_time, key=lambda one: (-one.counted, -one.bits))[:MAX_STEPS]
+    ordered = sorted(in_time, key=lambda one: (-one.counted, -one.bits))
+    telling = [one for one in ordered if one.counted > 0][:MAX_STEPS] or ordered[:1]
     chosen = {one.uid for one in telling}
     steps = [one for one in in_time if one.uid in chosen]
     start = min((one.start for one in in_time if one.start), default=None)
@@ -40,8 +41,8 @@ def narrate(in_time: list[Weighed], entities: list[str]) -> str:
         before = one.start or before
     hidden = len(in_time) - len(steps)
     if hidden > 0:
-        things = "finding" if hidden == 1 else "findings"
-        sentences.append(f"{hidden} more {things} of less weight belong to the same story.")
+        belong = "finding of less weight belongs" if hidden == 1 else "findings of less weight belong"
+        sentences.append(f"{hidden:,} more {belong} to the same story.")
     return " ".join(sentences)
 
 

@@ -139,7 +139,8 @@ def _incident(part: pl.DataFrame) -> Incident | None:
     odds = PRIOR_BITS + tactic_bits + sum(one.counted for one in weighed)
     in_time = sorted(weighed, key=lambda one: (one.start is None, one.start or times[0], one.uid))
     entities = _entities(weighed)
-    reasons = [Reason(one.message or one.title, one.uid, one.counted) for one in weighed]
+    telling = [one for one in weighed if one.counted > 0] or weighed[:1]
+    reasons = [Reason(one.message or one.title, one.uid, one.counted) for one in telling]
     shown = tactics or tactics_of(technique for technique, _ in support)
     return Incident(
         uid=finding_uid("incident", in_time[0].uid),
