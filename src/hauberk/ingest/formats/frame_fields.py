@@ -51,15 +51,14 @@ class FrameFields:
         """The fields that one row has."""
         # One row is asked for to be shown or judged alone: columns not yet read stay unread.
         found: dict[str, object] = {}
-        for name in self._frame.columns:
-            series = self._frame[name]
-            value = series[index]
+        for name, value in zip(self._frame.columns, self._frame.row(index), strict=True):
             if value is None:
                 continue
-            if name in self._columns:
-                found[name] = self._columns[name][index]
+            kind = self._kinds.get(name)
+            if kind is None or not isinstance(value, str):
+                found[name] = value
             else:
-                found[name] = _values(series.slice(index, 1), self._kinds.get(name))[0]
+                found[name] = _values(self._frame[name].slice(index, 1), kind)[0]
         return found
 
 
