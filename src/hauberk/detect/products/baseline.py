@@ -15,6 +15,7 @@ up for looking at many types at once: it is how often a seat-hour brings anythin
 No surprise is smaller than one in the seat-hours seen (prior ones included) plus one.
 """
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,10 @@ class Baseline:
     seat_since: Ints  # first hour, -1 before it
     product_strengths: Floats  # [product, STRENGTHS]
     seat_product: Ints  # product of each seat
+
+    def copy(self) -> "Baseline":
+        """The same, with arrays of its own."""
+        return copy.deepcopy(self)
 
     def advance(self, hour: int) -> None:
         """Let the clock reach the end of the hour before `hour`: idle hours count, old ones fade.

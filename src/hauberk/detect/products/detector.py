@@ -1,8 +1,10 @@
 """Alerts of other products, one finding for each hour of an alert type on a host, with a surprise.
 
-A finding's uid is made of the type, the host and the hour: when more alerts of an hour arrive
-with a later batch, the finding is said again under the same uid, with all of them.
+An hour that a batch's end cuts is reported with what is known of it; when the rest arrives and
+makes it stranger by a bit, or ten times as many, another finding says so, of all of it.
 """
+
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -17,6 +19,13 @@ from .tiles import COLUMNS, TILE_SCHEMA, join_tiles, tiles
 ORDINARY = 0.5
 """An alert that more than this share of the host's hours bring is the usual state of things:
 it enters the baseline and is not reported."""
+
+
+NEWS = 2.0
+"""An hour that was reported before it ended is reported again when its surprise falls by this
+factor, or its alerts grow by MORE."""
+
+MORE = 10
 
 
 class ProductFindings:
@@ -43,30 +52,45 @@ class ProductFindings:
         touched = fresh.select("hour", "product", "analytic", "entity")
         pending = state.get("pending", pl.DataFrame(schema=TILE_SCHEMA))
         memory = recall(state, join_tiles(pending, fresh))
-        reported = memory.tiles.join(
-            touched.with_columns(touched=True),
-            on=touched.columns,
-            how="left",
-            maintain_order="left",
-        )["touched"].fill_null(value=False)
+        told = memory.tiles["told"].fill_null(np.inf).to_numpy().copy()
+        told_count = memory.tiles["told_count"].to_numpy().copy()
+        tellings = memory.tiles["tellings"].to_numpy().copy()
+        reported = (
+            memory.tiles.join(
+                touched.with_columns(touched=True),
+                on=touched.columns,
+                how="left",
+                maintain_order="left",
+            )["touched"]
+            .fill_null(value=False)
+            .to_numpy()
+        )
         hours = memory.tiles["hour"].to_numpy()
         bounds = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1, append=hours[-1] + 1))
         rows: list[dict[str, object]] = []
+        last = int(bounds[-2])
         # A loop over hours: each is judged against all before it, whose weights hang on their
         # own judgements. Within an hour everything is columns.
-        for first, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        for first, end in pairwise(bounds.tolist()):
             hour = int(hours[first])
             positions = memory.hour(first, end)
-            memory.baseline.advance(hour)
-            judgement = memory.baseline.judge(positions)
-            speaks = np.flatnonzero(
-                (judgement.surprise <= ORDINARY) & reported[first:end].to_numpy()
-            )
-            rows += [
-                finding_row(self.spec, memory, first + index, judgement, index)
-                for index in speaks.tolist()
-            ]
-            if end < len(hours):
-                memory.baseline.enter(hour, positions, judgement)
-        last = memory.tiles.slice(int(bounds[-2]))
-        return findings_frame(rows), memory.state(last)
+            # The last hour has not ended: nothing of it is remembered but its alerts.
+            baseline = memory.baseline if first < last else memory.baseline.copy()
+            late = baseline.clock is not None and hour <= baseline.clock
+            baseline.advance(hour)
+            judgement = baseline.judge(positions)
+            surprise = judgement.surprise
+            speaks = reported[first:end] & (surprise <= ORDINARY)
+            stranger = surprise <= told[first:end] / NEWS
+            speaks &= stranger | (positions.count >= MORE * told_count[first:end])
+            for index in np.flatnonzero(speaks).tolist():
+                row = first + index
+                rows.append(finding_row(self.spec, memory, row, judgement, index, late=late))
+                told[row], told_count[row] = surprise[index], positions.count[index]
+                tellings[row] += 1
+            if first < last:
+                baseline.enter(hour, positions, judgement)
+        after = memory.tiles.with_columns(
+            tellings=tellings, told_count=told_count, told=pl.Series(told, nan_to_null=True)
+        ).with_columns(pl.when(pl.col("told") <= 1).then("told"))
+        return findings_frame(rows), memory.state(after.slice(last))

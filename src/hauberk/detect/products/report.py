@@ -16,17 +16,23 @@ _FALLBACK_SEVERITY = 2  # low: the product said nothing
 
 
 def finding_row(
-    spec: DetectorSpec, memory: Memory, row: int, judgement: Judgement, index: int
+    spec: DetectorSpec, memory: Memory, row: int, judgement: Judgement, index: int, *, late: bool
 ) -> dict[str, object]:
-    """The finding of tile `row`, judged as number `index` of its hour."""
+    """The finding of tile `row`, judged as number `index` of its hour.
+
+    `late` says that the hour had ended before: its alerts are told apart from those of then.
+    """
     tile = memory.tiles.row(row, named=True)
     product, analytic = str(tile["product"]), str(tile["analytic"])
     place = str(tile["entity"]) or "no host in particular"
     count, surprise = int(tile["count"]), float(judgement.surprise[index])
     rule = f"{product}/{analytic}"
+    telling = [str(tile["tellings"])] if tile["tellings"] else []
+    if late:
+        telling += ["late", *tile["evidence"][:1]]
     title = str(tile["title"]) or analytic or f"alert of {product}"
     return {
-        "uid": finding_uid(spec.name, rule, str(tile["entity"]), str(tile["hour"])),
+        "uid": finding_uid(spec.name, rule, str(tile["entity"]), str(tile["hour"]), *telling),
         "time": tile["first"],
         "end_time": tile["last"],
         "detector": spec.name,

@@ -6,7 +6,7 @@ alerts were cut into batches on their way.
 
 import polars as pl
 
-from hauberk.events import MAX_EVIDENCE, TIME, EventBatch, EventClass, is_internal
+from hauberk.events import MAX_EVIDENCE, TIME, EventBatch, EventClass, is_internal, is_plausible
 
 MAX_NAMES = 20
 """Addresses, users and techniques that a tile keeps."""
@@ -46,6 +46,9 @@ TILE_SCHEMA = pl.Schema(
         "addresses": pl.List(pl.String()),
         "users": pl.List(pl.String()),
         "techniques": pl.List(pl.String()),
+        "tellings": pl.Int64(),  # findings that were made of it so far
+        "told": pl.Float64(),  # the surprise of the last of them, null before
+        "told_count": pl.Int64(),  # the alerts that the last of them rests on
     }
 )
 
@@ -62,10 +65,10 @@ _LISTS = {
 def tiles(batch: EventBatch) -> pl.DataFrame:
     """The batch's alerts as tiles (TILE_SCHEMA), in order of hour and key.
 
-    Alerts without a time are left out.
+    Alerts without a plausible time are left out.
     """
     alerts = batch.events(EventClass.DETECTION_FINDING, COLUMNS).filter(
-        pl.col("time").is_not_null()
+        is_plausible(pl.col("time"))
     )
     if alerts.is_empty():
         return pl.DataFrame(schema=TILE_SCHEMA)
@@ -96,6 +99,7 @@ def tiles(batch: EventBatch) -> pl.DataFrame:
             pl.col("finding_info.attacks").explode().drop_nulls().unique(maintain_order=True)
             .head(MAX_NAMES).alias("techniques"),
         )
+        .with_columns(tellings=pl.lit(0), told=pl.lit(None), told_count=pl.lit(0))
         .select(pl.col(name).cast(dtype) for name, dtype in TILE_SCHEMA.items())
         .sort("hour", *KEYS)
     )  # fmt: skip
@@ -114,6 +118,9 @@ def join_tiles(earlier: pl.DataFrame, later: pl.DataFrame) -> pl.DataFrame:
             pl.col("last").max(),
             pl.col("title").first(),
             pl.col("severity").max(),
+            pl.col("tellings").max(),
+            pl.col("told").min(),
+            pl.col("told_count").max(),
             *(
                 pl.col(name).explode().drop_nulls().unique(maintain_order=True).head(limit)
                 for name, limit in _LISTS.items()
