@@ -1,7 +1,7 @@
 """The Linux audit log, raw or enriched: the records of one audit event become one event.
 
 Records are joined within a chunk; of an audit event that a chunk's end cuts in two, each part is
-an event. The joined event's raw data holds all of its lines.
+an event. The joined event's raw data holds all of its lines, as one line.
 """
 
 import os
@@ -14,6 +14,7 @@ from hauberk.events import EventClass, LogKey, Status, from_epoch_seconds, schem
 from hauberk.ingest.interface import Framing, Parsed, ParsedGroup, RecordBatch, Reject
 
 from .auditd_records import (
+    JOINT,
     AuditRecord,
     Fields,
     arguments,
@@ -21,6 +22,7 @@ from .auditd_records import (
     first,
     merged,
     read_record,
+    read_records,
     socket_address,
 )
 from .lines import Lines, Numbers, split_lines
@@ -58,10 +60,10 @@ class Auditd:
         by_event: dict[tuple[str, str, str], list[tuple[int, AuditRecord]]] = {}
         bad: list[int] = []
         for at, text in enumerate(lines.texts):
-            record = read_record(text)
-            if record is None:
+            found_in = read_records(text)
+            if not found_in:
                 bad.append(at)
-            else:
+            for record in found_in:
                 by_event.setdefault(record.event, []).append((at, record))
         reason = "no audit record; expected type=... msg=audit(time:serial):"
         rejects = [*lines.rejects, *rejects_at(bad, reason, lines.numbers, places)]
@@ -80,7 +82,7 @@ class Auditd:
             made, late = _group(kind, _CLASSES[table], events, lines.numbers, places)
             groups += made
             untimed += late
-        aggregated = sum(len(members) - 1 for members in by_event.values())
+        aggregated = len(lines.texts) - len(bad) - len(by_event)
         raw = _raw(lines, by_event.values()) if aggregated else None
         return Parsed(groups, *places, aggregated, [*rejects, *untimed], raw, self.name)
 
@@ -256,6 +258,7 @@ def _raw(lines: Lines, events: Iterable[list[tuple[int, AuditRecord]]]) -> list[
         raw[number] = text
     for members in events:
         if len(members) > 1:
-            joined = b"\n".join(lines.texts[at] for at, _ in members)
+            own = dict.fromkeys(at for at, _ in members)
+            joined = JOINT.join(lines.texts[at] for at in own)
             raw[int(lines.numbers[members[0][0]])] = joined
     return raw

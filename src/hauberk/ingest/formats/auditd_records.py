@@ -26,6 +26,10 @@ _MAX_FIELDS = 4096
 
 Fields = dict[str, object]
 
+JOINT = b"\x1e"
+"""Between lines of one audit event that are kept as one. The audit log has no such byte: it writes
+what is not printable in hexadecimal."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
@@ -71,6 +75,17 @@ def read_record(text: bytes) -> AuditRecord | None:
         return None
     node, kind, time, serial = head.groups()
     return AuditRecord((node or "", time, serial), kind, _fields(kind, line[head.end() :]))
+
+
+def read_records(text: bytes) -> list[AuditRecord]:
+    """The records of a line: one, or those of one audit event that were joined into it."""
+    if JOINT in text:
+        parts = [read_record(part) for part in text.split(JOINT)]
+        known = [part for part in parts if part is not None]
+        if len(known) == len(parts) and len({part.event for part in known}) == 1:
+            return known
+    record = read_record(text)
+    return [] if record is None else [record]
 
 
 def _fields(kind: str, body: str) -> dict[str, str]:
