@@ -12,7 +12,7 @@ from sqlalchemy import Engine, Select, func, or_, select
 from hauberk.events import EARLIEST, LATEST, EventClass, is_plausible, schema
 
 from . import tables
-from .lake_files import FINDINGS, UNKNOWN_DAY, stored_schema
+from .lake_files import FINDINGS, UNKNOWN_DAY, bound, stored_schema
 from .tables import from_micros, to_micros
 
 _T = TypeVar("_T")
@@ -57,9 +57,9 @@ class Lake:
         names = schema(event_class).names() if columns is None else list(columns)
         query = self._live(event_class.table)
         if since is not None:
-            query = query.where(tables.files.c.max_time >= to_micros(since))
+            query = query.where(tables.files.c.max_time >= bound(to_micros(since)))
         if until is not None:
-            query = query.where(tables.files.c.min_time < to_micros(until))
+            query = query.where(tables.files.c.min_time <= bound(to_micros(until)))
         if after_commit is not None:
             query = query.where(tables.files.c.last_commit > after_commit)
         frame = self._read(event_class.table, self._paths(query))

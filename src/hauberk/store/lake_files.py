@@ -33,6 +33,8 @@ LAKE = "lake"
 
 ROW_GROUP = 20_000
 
+_FARTHEST = 2**53 - 1
+
 # Bounds let readers skip row groups; nothing reads by the rest.
 _STATISTICS = {"min": True, "max": True, "distinct_count": False, "null_count": True}
 
@@ -98,6 +100,14 @@ def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.sort("time", maintain_order=True)
 
 
+def bound(micros: int) -> int:
+    """A time as files are pruned by it: within 53 bits, as the ledger's JSON holds integers.
+
+    Never turns the order of two times around.
+    """
+    return max(-_FARTHEST, min(micros, _FARTHEST))
+
+
 def file_name(commit: int, ordinal: int) -> str:
     """Name of a commit's data file; what an interrupted commit left is known by it."""
     return f"{commit_prefix(commit)}{ordinal:05d}.parquet"
@@ -140,7 +150,7 @@ def write_file(
         last_commit=commits[1],
         rows=frame.height,
         bytes=size,
-        min_time=lowest if isinstance(lowest, int) else None,
-        max_time=highest if isinstance(highest, int) else None,
+        min_time=bound(lowest) if isinstance(lowest, int) else None,
+        max_time=bound(highest) if isinstance(highest, int) else None,
         sha256=digest,
     )

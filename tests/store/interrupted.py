@@ -1,0 +1,35 @@
+"""A process that commits and dies by SIGKILL at its n-th step: HOME N [compact]."""
+
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from commits import full_commit
+
+from hauberk.store import Home, Step
+
+THEN = datetime(2024, 5, 1, tzinfo=UTC)
+
+
+def main() -> None:
+    """Commit `b` (or compact) and be killed on the way; print the steps when not."""
+    left = int(sys.argv[2])
+    taken: list[Step] = []
+
+    def reach(step: Step) -> None:
+        taken.append(step)
+        if len(taken) == left:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with Home.open(Path(sys.argv[1]), clock=lambda: THEN, reach=reach) as home:
+        if "compact" in sys.argv:
+            home.lake.compact()
+        else:
+            home.commit(full_commit("b"))
+    print(len(taken))
+
+
+if __name__ == "__main__":
+    main()
