@@ -32,6 +32,7 @@ from hauberk.ingest import (
 )
 from hauberk.store import BatchEntry, Commit, DeadLetter, Home
 
+from .guard import DetectorFault, judged
 from .interface import Accounting, FormatAccount, Progress, Unread
 
 PORTION_BYTES = 160 << 20
@@ -50,6 +51,7 @@ class Parsing:
     letters: Sequence[DeadLetter]
     findings: pl.DataFrame
     seconds: Mapping[str, float]
+    faults: Sequence[DetectorFault] = ()
 
 
 @dataclass(slots=True)
@@ -129,9 +131,12 @@ def parse(batch: Batch, judges: Sequence[Detector]) -> Parsing:
     events = EventBatch.from_groups(batch.batch_id, groups)
     stamping = time.perf_counter()
     findings = [no_findings()]
+    faults = []
     for judge in judges:
-        said, _ = judge.judge(events, {})
+        said, _, fault = judged(judge, events, {})
         findings.append(said)
+        if fault is not None:
+            faults.append(fault)
     judging = time.perf_counter()
     letters = dead_letters(parsed, batch)
     entry = BatchEntry(
@@ -159,6 +164,7 @@ def parse(batch: Batch, judges: Sequence[Detector]) -> Parsing:
         ],
         pl.concat(findings),
         {"parse": parsing - began, "normalise": stamping - parsing, "rules": judging - stamping},
+        faults,
     )
 
 
@@ -168,6 +174,7 @@ class Ingested:
 
     batches: dict[str, int] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
+    faults: list[DetectorFault] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
     known: int = 0
@@ -190,6 +197,7 @@ class Ingested:
         )
         self.reasons.update(letter.reason.split(";")[0][:120] for letter in parsing.letters)
         self.bytes += entry.length
+        self.faults.extend(parsing.faults)
         for frame in parsing.tables.values():
             self._span(frame)
         for stage, seconds in parsing.seconds.items():

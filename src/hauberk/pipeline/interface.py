@@ -121,7 +121,7 @@ class Scan:
     `incidents` are those that the scanned input has part in, best first, above and below budget.
     `findings` (FINDING_SCHEMA, calibrated) are those of these incidents. `evidence` are the
     events that they name, one row an event, by metadata.uid, OCSF columns with nulls left out of
-    `dict`s. `seconds` by stage.
+    `dict`s. `seconds` by stage. `faults` are batches that a detector could not judge.
     """
 
     options: ScanOptions
@@ -135,6 +135,7 @@ class Scan:
     detectors: Sequence[str]
     seconds: Mapping[str, float]
     started: datetime
+    faults: Sequence[str] = ()
 
     @property
     def above(self) -> list[Incident]:

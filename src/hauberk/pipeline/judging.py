@@ -22,6 +22,7 @@ from hauberk.events import (
 )
 from hauberk.store import Home
 
+from .guard import DetectorFault, judged
 from .interface import Progress
 
 SLICE_EVENTS = 400_000
@@ -37,6 +38,7 @@ class Judged:
     cells: pl.DataFrame
     events: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
+    faults: Sequence[DetectorFault] = ()
 
 
 def wanted_columns(detectors: Sequence[Detector]) -> dict[EventClass, list[str]]:
@@ -99,20 +101,23 @@ def judge_lake(
     after = dict(states)
     said = [no_findings()]
     seconds: dict[str, float] = {}
+    faults: list[DetectorFault] = []
     events = 0
     progress.begin("judge", None, "events")
     for batch in slices(home, columns, commits):
         for detector in detectors:
             name = detector.spec.name
             began = time.perf_counter()
-            findings, after[name] = detector.judge(batch, after.get(name, {}))
+            findings, after[name], fault = judged(detector, batch, after.get(name, {}))
+            if fault is not None:
+                faults.append(fault)
             seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
             if findings.height:
                 said.append(findings)
         events += batch.height
         progress.advance("judge", batch.height)
     progress.end("judge")
-    return Judged(pl.concat(said), after, host_days(home, commits), events, seconds)
+    return Judged(pl.concat(said), after, host_days(home, commits), events, seconds, faults)
 
 
 def host_days(home: Home, commits: tuple[int, int]) -> pl.DataFrame:

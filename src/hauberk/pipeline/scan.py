@@ -84,6 +84,7 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
         detectors=[one.spec.name for one in [*fields, *behaviour]],
         seconds={**clock.seconds, **read.seconds, **judged.seconds},
         started=started,
+        faults=[str(one) for one in [*read.faults, *judged.faults]],
     )
 
 
