@@ -48,6 +48,11 @@ def test_a_flow_becomes_network_activity() -> None:
     assert part.group.fields.column("Dir") == ["->"]
 
 
+def test_times_may_be_seconds_since_1970() -> None:
+    line = FLOW.replace("2011/08/10 09:46:53.047277", "1312969613.5")
+    assert str(row_of(only(parse(table(line))))["time"]) == "2011-08-10 09:46:53.500000+00:00"
+
+
 def test_the_label_is_in_neither_view() -> None:
     part = only(parse(table(FLOW)))
     assert "Label" not in part.group.fields.names()

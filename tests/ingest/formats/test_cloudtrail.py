@@ -96,6 +96,11 @@ def test_a_console_login_becomes_an_authentication() -> None:
     )  # fmt: skip
 
 
+def test_a_hidden_name_is_nobody() -> None:
+    who = {"type": "IAMUser", "userName": "HIDDEN_DUE_TO_SECURITY_REASONS"}
+    assert row_of(only(parse(orjson.dumps({**LOGIN, "userIdentity": who}))))["user.name"] is None
+
+
 def test_a_service_that_calls_on_behalf_of_somebody_is_no_address() -> None:
     record = {**CALL, "sourceIPAddress": "autoscaling.amazonaws.com"}
     holds(

@@ -1,9 +1,16 @@
+import gzip
+import zlib
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hauberk.ingest.formats.separated import separators_in, split_columns
 
 VALUES = st.binary(max_size=6).filter(lambda value: not {9, 10, 13} & set(value))
+
+
+ZSTANDARD = b"(\xb5/\xfd" + b" " * 20
 
 
 @settings(max_examples=300, deadline=None)
@@ -14,6 +21,12 @@ def test_values_come_back_as_they_were_written(rows: list[tuple[bytes, bytes, by
     frame = split_columns(texts, b"\t", ["a", "b", "c"], "-")
     written = [tuple(value.decode("utf-8", "replace") for value in row) for row in rows]
     assert frame.rows() == [tuple(v if v != "-" else None for v in row) for row in written]
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(b"a" * 99), zlib.compress(b"b\tc"), ZSTANDARD])
+def test_a_line_that_begins_like_a_compressed_file_is_not_unpacked(packed: bytes) -> None:
+    line = packed.translate(None, b"\t\n\r")
+    assert split_columns([line], b"\t", ["a"], None).rows() == [(line.decode("utf-8", "replace"),)]
 
 
 def test_quotes_and_comment_signs_mean_nothing() -> None:

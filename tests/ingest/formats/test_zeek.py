@@ -261,6 +261,14 @@ def test_each_log_is_known_by_its_fields_and_mapped(
     assert {name: row[name] for name in expected} == expected
 
 
+@pytest.mark.parametrize(
+    "written", [1700000000.25, 1700000000250, "2023-11-14T22:13:20.250000Z", "1700000000.25"]
+)
+def test_times_are_read_however_json_has_them(written: object) -> None:
+    part = only(parse(orjson.dumps({"ts": written, "conn_state": "SF"})))
+    assert str(part.group.events["time"][0]) == "2023-11-14 22:13:20.250000+00:00"
+
+
 def test_a_log_name_that_is_no_name_does_not_become_one() -> None:
     record = {"_path": "../../etc; DROP", "ts": 1.0}
     assert only(parse(orjson.dumps(record))).group.key.service == "unknown"

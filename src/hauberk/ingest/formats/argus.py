@@ -11,7 +11,7 @@ from pathlib import PurePath
 import numpy as np
 import polars as pl
 
-from hauberk.events import EventClass, EventGroup, LogKey, Status, from_iso
+from hauberk.events import EventClass, EventGroup, LogKey, Status, from_epoch_seconds, from_iso
 from hauberk.ingest.interface import Framing, Parsed, ParsedGroup, RecordBatch, Reject
 
 from .frame_fields import FrameFields
@@ -149,6 +149,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     answered = state.is_in(["CON", "EST", "FIN", "SF"]) | state.str.contains(r"_[A-Z]*S[A-Z]*A")
     unanswered = state.is_in(["S0", "REJ", "URP", "URH"]) | state.str.contains(r"^S[A-Z]*_R?A?$")
     time = from_iso(frame["StartTime"].str.replace_all("/", "-", literal=True))
+    time = time.fill_null(from_epoch_seconds(frame["StartTime"]))
     events = frame.select(
         pl.lit("argus").alias("metadata.product.name"),
         pl.lit("flow").alias("metadata.log_name"),

@@ -88,6 +88,7 @@ _LOGIN = {
     "status_detail": "errorMessage",
 }
 _LOGIN_OPERATION = "ConsoleLogin"
+_HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 _INTERACTIVE = 2
 _READ, _OTHER = 2, 99
 
@@ -332,6 +333,9 @@ def _resources(listed: object, asked: object) -> list[str] | None:
 def _authentication(paths: JsonPaths) -> pl.DataFrame:
     frame = _shared(paths).hstack(paths.frame(_LOGIN, EventClass.AUTHENTICATION))
     frame = _with_root(frame, "user.name")
+    if "user.name" in frame.columns:
+        # Written where a password may have been typed for a name.
+        frame = frame.with_columns(pl.col("user.name").replace(_HIDDEN, None))
     said = typed(paths.values("responseElements.ConsoleLogin"), pl.String())
     factor = typed(paths.values("additionalEventData.MFAUsed"), pl.String())
     return frame.with_columns(

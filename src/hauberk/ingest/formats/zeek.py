@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from hauberk.events import EventGroup, LogKey
+from hauberk.events import EventGroup, LogKey, from_iso
 from hauberk.ingest.interface import Framing, Parsed, ParsedGroup, RecordBatch, Reject
 
 from .heads import line_objects, readable_head
@@ -32,6 +32,7 @@ from .zeek_tsv import Header, follow, guess_header, header_of, read_table
 _MAX_HEADERS = 64
 _MAX_LOGS = 64
 _MAX_SHAPES = 4096
+_FIRST_MILLISECOND = 1e11  # as seconds, in the year 5138
 
 
 class Zeek:
@@ -194,6 +195,18 @@ def _json_source(rows: Sequence[dict[str, object]], needed: Sequence[str]) -> pl
         if "." in name and not is_given(values):
             # Some exporters nest what Zeek writes flat.
             values = [value_at(row, name) for row in rows]
-        if name == "ts" or is_given(values):
+        if name == "ts":
+            columns.append(_seconds(values).alias(name))
+        elif is_given(values):
             columns.append(typed(values, source_type(name)).alias(name))
     return pl.DataFrame(columns)
+
+
+def _seconds(values: Sequence[object]) -> pl.Series:
+    """Times in any of the three ways that Zeek's JSON writer knows, as seconds since 1970."""
+    seconds = typed(values, pl.Float64())
+    if str in set(map(type, values)):
+        written = from_iso(typed(values, pl.String())).dt.epoch("us").cast(pl.Float64) / 1e6
+        seconds = seconds.fill_null(written)
+    milliseconds = (seconds > _FIRST_MILLISECOND).fill_null(value=False)
+    return seconds.zip_with(~milliseconds, seconds / 1000)

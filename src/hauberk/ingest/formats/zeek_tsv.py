@@ -92,7 +92,8 @@ def _with_fields(header: Header, rest: str) -> Header:
     joined = _JOINED_LABELS.fullmatch(fields[-1])
     if joined:
         fields[-1] = joined[1]
-    if len(fields) > _MAX_FIELDS or len(set(fields)) < len(fields) or "" in fields:
+    doubtful = len(fields) > _MAX_FIELDS or len(set(fields)) < len(fields) or "" in fields
+    if doubtful or facts().labels.issuperset(fields):
         return replace(header, fields=(), types=(), joined_labels=False)
     return replace(header, fields=tuple(fields), types=(), joined_labels=joined is not None)
 
