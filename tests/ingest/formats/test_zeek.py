@@ -296,6 +296,14 @@ def test_files_that_a_windows_shell_wrote_in_utf_16_are_read(text: bytes) -> Non
     assert only(parse(data)).group.key.service == "conn"
 
 
+def test_json_is_json_behind_blank_lines_and_the_end_of_a_lost_record() -> None:
+    good = b'{"ts":1.0,"conn_state":"SF","uid":"C1","id.orig_h":"192.0.2.1"}\n'
+    assert only(parse(b"\n" * 5000 + good)).group.key.service == "conn"
+    torn = b'_p":80,"proto":"tcp"}\n' + good
+    assert ZEEK.sniff(torn, None) > 0.9
+    assert (parse(torn).events, len(parse(torn).rejects)) == (1, 1)
+
+
 def test_sniffing_leaves_other_json_alone() -> None:
     for other in (
         b'{"timestamp":"2024-01-01T00:00:00Z","event_type":"flow","src_ip":"192.0.2.1"}',

@@ -17,16 +17,21 @@ def readable_head(head: bytes) -> bytes:
 
 
 def line_objects(head: bytes) -> list[dict[str, object]]:
-    """The objects among the first whole lines of a file; none where it is no JSON lines."""
+    """The objects among the first lines of a file; none where it is no JSON lines.
+
+    The first line may be the end of a record whose start was rotated away.
+    """
     start = readable_head(head)
-    if not start.startswith(b"{"):
+    if start.startswith((b"[", b"#")):
         return []
     found = []
     for line in start.split(b"\n", _SNIFFED_LINES)[:_SNIFFED_LINES]:
+        if not line.startswith(b"{"):
+            continue
         try:
             value = orjson.loads(line)
         except orjson.JSONDecodeError:
             continue
-        if type(value) is dict:
+        if type(value) is dict and value:
             found.append(value)
     return found

@@ -29,6 +29,7 @@ from .zeek_logs import (
 )
 from .zeek_tsv import Header, follow, guess_header, header_of, read_table
 
+_HEAD = 64 << 10
 _MAX_HEADERS = 64
 _MAX_LOGS = 64
 _MAX_SHAPES = 4096
@@ -52,16 +53,16 @@ class Zeek:
             return 1.0
         if start.startswith((b"#fields\t", b"#path\t")):
             return 0.95
-        if start.startswith(b"{"):
-            return max(map(_sniff_record, line_objects(start)), default=0.0)
+        found = line_objects(head)
+        if found or start.startswith(b"{"):
+            return max(map(_sniff_record, found), default=0.0)
         line = start.split(b"\n", 1)[0].rstrip(b"\r")
         return 0.7 if guess_header(line).fields else 0.0
 
     def parse(self, records: RecordBatch) -> Parsed:
         """Events of one chunk, by log."""
-        head = records.data if records.offset == 0 else records.head
-        start = readable_head(head[:4096])
-        if start.startswith(b"{"):
+        head = records.head if records.offset else records.data[:_HEAD]
+        if readable_head(head).startswith(b"{") or line_objects(head):
             return _parse_json(records)
         return _parse_tsv(records)
 
