@@ -140,3 +140,12 @@ def test_the_four_estates_are_read_whole(shared_data: Callable[[str], Path]) -> 
     for file in sorted(shared_data("soc-ait-ads").rglob("*_alerts.txt"))[1:2]:
         parsed = parsed_whole(Mapped(), file.read_bytes())
         assert parsed.events == parsed.records == file.read_bytes().count(b"\n") - 1
+
+
+def test_the_example_in_the_documentation_works() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "formats.md").read_text("utf-8")
+    table, mapping = (text.split(f"```{kind}\n", 1)[1].split("```")[0] for kind in ("csv", "toml"))
+    (part,) = parsed_whole(Mapped([read_mapping(mapping, "docs")]), table.encode()).groups
+    row = part.group.events.row(0, named=True)
+    assert row["finding_info.attacks"] == ["T1560", "T1074"]
+    assert (row["severity_id"], row["actor.user.name"]) == (4, "eve")
