@@ -12,6 +12,8 @@ import polars as pl
 from hauberk.detect.calibration import HISTORY_SCHEMA
 from hauberk.detect.interface import State
 
+from .measure import SPOKEN_SCHEMA
+
 EPOCH = 1 << 17
 """Tiles between two evictions. Evictions follow the ordinal of the tile, never the batch."""
 
@@ -39,7 +41,7 @@ _SCHEMAS: Mapping[str, pl.Schema] = {
     ),
     "objects": pl.Schema({"object": pl.String(), "users": pl.Int64(), "object_last": pl.Int64()}),
     "open": pl.Schema({"scope": pl.String(), "context": pl.String(), "object": pl.String()}),
-    "spoken": pl.Schema({"scope": pl.String(), "said": pl.Int64(), "least": pl.Float64()}),
+    "spoken": SPOKEN_SCHEMA,
     "clock": pl.Schema(
         {
             "hour": pl.Int64(),  # of the open tiles, whole hours since 1970

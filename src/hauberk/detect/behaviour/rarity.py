@@ -10,6 +10,7 @@ from hauberk.detect.interface import DetectorSpec, State
 from hauberk.events import EventBatch, EventClass, FindingKind, no_findings
 
 from .counting import counted, remembered
+from .measure import held_to_measure
 from .memory import EPOCH, Memory
 from .relation import Relation
 from .telling import told
@@ -68,8 +69,10 @@ class RarityDetector:
             & (pl.col("seen") < FAMILIAR)
             & (pl.col("bits") >= STRANGE_BITS)
         )
-        said, spoken = _held_to_measure(strange, memory, int(rows["hour"][-1]))
         hour, still_open = opened(rows, memory)
+        said, spoken = held_to_measure(
+            strange, memory.spoken, memory.moment("hour"), hour, SAID_FREELY
+        )
         total = memory.moment("tiles") + rows.height
         clock = memory.clock.with_columns(
             pl.lit(hour, pl.Int64).alias("hour"),
@@ -109,32 +112,3 @@ def _epochs(rows: pl.DataFrame, ordinal: int) -> Iterator[pl.DataFrame]:
         length = EPOCH - (ordinal + begin) % EPOCH
         yield rows.slice(begin, length)
         begin += length
-
-
-def _held_to_measure(
-    strange: pl.DataFrame, memory: Memory, last_hour: int
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows that are told, and the table `spoken` after them."""
-    hour = memory.moment("hour")
-    earlier = memory.spoken.with_columns(pl.lit(hour, pl.Int64).alias("hour"))
-    rows = strange.join(
-        earlier, on=["scope", "hour"], how="left", maintain_order="left"
-    ).with_columns(pl.col("said").fill_null(0), pl.col("least").fill_null(1.0))
-    lowest = pl.min_horizontal(pl.col("least"), pl.col("p").cum_min().shift(1).fill_null(1.0))
-    judged = rows.with_columns(
-        (pl.col("said") + pl.int_range(pl.len())).over("scope", "hour").alias("number"),
-        lowest.over("scope", "hour").alias("lowest"),
-    )
-    kept = judged.filter((pl.col("number") < SAID_FREELY) | (pl.col("p") < pl.col("lowest"))).drop(
-        "said", "least"
-    )
-    tally = judged.filter(pl.col("hour") == last_hour).select(
-        "scope", pl.lit(1, pl.Int64).alias("said"), pl.col("p").alias("least")
-    )
-    before = memory.spoken if last_hour == hour else memory.spoken.clear()
-    spoken = (
-        pl.concat([before, tally])
-        .group_by("scope")
-        .agg(pl.col("said").sum(), pl.col("least").min())
-    )
-    return kept, spoken
