@@ -435,11 +435,13 @@ def _kept(recent: pl.DataFrame) -> pl.DataFrame:
     """Failures that later findings may show: of today, the last few of each pair."""
     if recent.is_empty():
         return recent
-    today = int(recent["us"][-1]) // DAY_US
-    from_the_end = pl.int_range(pl.len(), 0, -1).over(_PAIR)
-    return recent.filter((pl.col("us") // DAY_US == today) & (from_the_end <= MAX_EVIDENCE)).tail(
-        MAX_KEYS
-    )
+    of_today = recent.filter(pl.col("us") // DAY_US == int(recent["us"][-1]) // DAY_US)
+    key = codes(of_today, _PAIR)
+    order = np.argsort(key, kind="stable")
+    ends = np.cumsum(np.bincount(key))
+    kept = np.zeros(len(key), dtype=np.bool_)
+    kept[order] = ends[key[order]] - np.arange(len(key)) <= MAX_EVIDENCE
+    return of_today.filter(pl.Series(kept)).tail(MAX_KEYS)
 
 
 def _by_key(
