@@ -1,7 +1,9 @@
 """A home is made, opened, locked, committed to and read again."""
 
+import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from deltalake import DeltaTable
 
 from hauberk.errors import HomeBusyError, HomeDamagedError, UsageError
 from hauberk.events import EventClass
-from hauberk.store import Commit, Home
+from hauberk.store import Commit, Home, delta_log, lake_files, verify
 
 FullCommit = Callable[..., Commit]
 MakeHome = Callable[..., Path]
@@ -155,10 +157,13 @@ def test_a_reader_sees_complete_commits_while_another_process_writes(
 
 
 def test_other_tools_read_the_lake_as_delta_tables(make_home: MakeHome) -> None:
-    lake = make_home(*(f"n{i}" for i in range(30))) / "lake"
+    home = make_home(*(f"n{i}" for i in range(30)))
+    lake = home / "lake"
     table = DeltaTable(lake / "authentication")
     assert table.count() == 30 * 15
     assert pl.scan_delta(str(lake / "findings")).collect().height == 60
+    assert list(lake.rglob("*.checkpoint.parquet"))
+    assert verify(home).ok
 
 
 def test_numbers_that_do_not_add_up_are_refused(home_path: Path, full_commit: FullCommit) -> None:
@@ -201,3 +206,63 @@ def test_a_lost_key_is_not_replaced_in_silence(make_home: MakeHome) -> None:
             EventClass.AUTHENTICATION,
             EventClass.NETWORK_ACTIVITY,
         ]
+
+
+@pytest.mark.parametrize(
+    "left", [["keys"], ["keys", "records.sqlite3"], ["lock", "owner"], ["records.sqlite3"]]
+)
+def test_a_home_whose_making_was_interrupted_is_made_to_the_end(
+    home_path: Path, full_commit: FullCommit, left: list[str]
+) -> None:
+    home_path.mkdir()
+    for name in left:
+        if name == "keys":
+            (home_path / name).mkdir()
+            (home_path / name / "ledger.pem").write_bytes(b"half a key")
+        else:
+            (home_path / name).touch()
+    with Home.open(home_path) as home:
+        home.commit(full_commit("a"))
+    assert verify(home_path).ok
+
+
+def test_the_bytes_of_a_head_are_kept_once_for_all_batches_of_a_file(
+    home_path: Path, full_commit: FullCommit
+) -> None:
+    with Home.open(home_path) as home:
+        for name in ("a", "b"):
+            home.commit(full_commit(name))
+    with closing(sqlite3.connect(home_path / "records.sqlite3")) as connection:
+        assert connection.execute("SELECT count(*) FROM heads").fetchone() == (1,)
+
+
+def test_columns_that_a_newer_version_knows_are_added_to_old_tables(
+    home_path: Path, full_commit: FullCommit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def older(table: str) -> pl.Schema:
+        return pl.Schema({k: v for k, v in now(table).items() if k != "actor.user.name"})
+
+    now = lake_files.stored_schema
+    with monkeypatch.context() as patch, Home.open(home_path) as home:
+        patch.setattr(delta_log, "stored_schema", older)
+        home.commit(full_commit("a"))
+    with Home.open(home_path) as home:
+        home.commit(full_commit("b"))
+        assert home.lake.compact() is not None
+    table = pl.scan_delta(str(home_path / "lake" / "authentication")).collect()
+    assert table["actor.user.name"].null_count() == 0
+    assert table.height == 30
+    assert verify(home_path).ok
+
+
+def test_files_that_lack_a_newer_column_read_as_null(
+    home_path: Path, full_commit: FullCommit
+) -> None:
+    with Home.open(home_path) as home:
+        home.commit(full_commit("a"))
+        for file in (home_path / "lake" / "authentication").rglob("*.parquet"):
+            pl.read_parquet(file, hive_partitioning=False).drop("actor.user.name").write_parquet(
+                file
+            )
+        names = home.lake.scan(EventClass.AUTHENTICATION, ["actor.user.name"]).collect()
+        assert names["actor.user.name"].null_count() == 15
