@@ -111,16 +111,19 @@ class SigmaDetector:
         if not rows:
             return None
         have = group.events.columns
-        frame = group.events.select(column for column in _COLUMNS if column in have)[rows]
-        frame = frame.with_columns(
-            pl.lit(None, TIME if name == "time" else pl.String).alias(name)
-            for name in _COLUMNS
-            if name not in have
-        )
+        frame = group.events.select(
+            pl.int_range(pl.len()).alias("row"),
+            *(
+                pl.col(name)
+                if name in have
+                else pl.lit(None, TIME if name == "time" else pl.String).alias(name)
+                for name in _COLUMNS
+            ),
+        )[rows]
         uids = pl.Series("uid", [f"{batch_id}:{number}:{row}" for row in rows], pl.String)
         return frame.select(
             pl.lit(number, pl.Int64).alias("group"),
-            pl.Series("row", rows, pl.Int64),
+            pl.col("row"),
             pl.Series("rule", fired, pl.Int64),
             *(pl.col(name) for name in _COLUMNS),
         ).with_columns(

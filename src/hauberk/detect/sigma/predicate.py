@@ -110,8 +110,8 @@ def value_time(value: object) -> datetime | None:
     """A value as a moment: ISO text, or seconds or milliseconds since 1970; None otherwise."""
     number = value_number(value)
     if number is not None:
-        seconds = number / 1000 if abs(number) > 1e11 else number
         try:
+            seconds = number / 1000 if abs(number) > 1e11 else number
             return datetime.fromtimestamp(seconds, UTC)
         except (ValueError, OverflowError, OSError):
             return None

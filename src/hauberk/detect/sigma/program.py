@@ -10,7 +10,7 @@ from .expression import Node
 from .predicate import Op, Predicate
 from .taxonomy import LogSource
 
-PROGRAM_VERSION = "1"
+PROGRAM_VERSION = "2"
 """Moves when the same rule files would compile to another program."""
 
 

@@ -1,6 +1,5 @@
 """Rule files into plain documents, whatever a file holds: bounded in bytes, nodes and aliases."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,6 @@ MAX_DOCUMENTS = 1_000
 
 SAMPLES = ".samples.yml"
 """How the names of files end that hold samples of a rule, not a rule."""
-
-_BRACKETS = re.compile(rb"[\[{]\s*" * 32)
-_DASHES = re.compile(rb"(?:-[ \t]+){32}")
 
 
 class UnreadableDocumentError(ValueError):
@@ -65,14 +61,11 @@ def read_bounded(path: Path) -> bytes:
 
 def documents(data: bytes) -> Iterator[Document]:
     """The YAML documents in `data`. Raises UnreadableDocumentError at the first that is not one."""
-    if _BRACKETS.search(data) or _DASHES.search(data):
-        raise UnreadableDocumentError("is nested too deeply", 1)
-    try:
-        loader = yaml.CSafeLoader(data)
-    except (yaml.YAMLError, UnicodeError) as fault:
-        raise UnreadableDocumentError(_sentence(fault), 1) from fault
+    loader: yaml.CSafeLoader | None = None
     count = 0
     try:
+        _check_depth(data)
+        loader = yaml.CSafeLoader(data)
         while loader.check_node():
             node = loader.get_node()
             if node is None:
@@ -93,6 +86,24 @@ def documents(data: bytes) -> Iterator[Document]:
         if isinstance(fault, UnreadableDocumentError):
             raise
         raise UnreadableDocumentError(f"cannot be read: {fault}", 1) from fault
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def _check_depth(data: bytes) -> None:
+    """Raise where nesting is deeper than MAX_DEPTH: PyYAML's composer recurses in C, unguarded."""
+    loader = yaml.CSafeLoader(data)
+    depth = 0
+    try:
+        while (event := loader.get_event()) is not None:
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    line = event.start_mark.line + 1 if event.start_mark else 1
+                    raise UnreadableDocumentError("is nested too deeply", line)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
     finally:
         loader.dispose()
 

@@ -5,6 +5,7 @@ as flat mappings of Sigma's field names to values. `_logsource: {product, servic
 an event names another log than the rule's first; its fields then have that log's own names.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,10 +37,10 @@ def samples_path(rule: Rule) -> Path:
 def check_samples(rules: RuleSet, taxonomy: Taxonomy | None = None) -> list[SampleFault]:
     """Faults of the samples of every rule: missing, unreadable, or answered wrongly."""
     engine = Engine(rules, taxonomy)
-    several = [rule.path for rule in rules.rules]
+    files = Counter(rule.path for rule in rules.rules)
     faults: list[SampleFault] = []
     for number, rule in enumerate(rules.rules):
-        if several.count(rule.path) > 1:
+        if files[rule.path] > 1:
             faults.append(_fault(rule, 1, "a file with samples holds one rule", rule.path))
             continue
         faults.extend(_check(engine, number, rule))

@@ -7,7 +7,9 @@ from typing import TypeGuard
 import re2
 import sigma.conditions as sc
 import sigma.types as st
-from sigma.exceptions import SigmaError
+from sigma.exceptions import SigmaConditionError, SigmaError
+from sigma.policy import SigmaPolicy
+from sigma.policy.regex_engine import RegexEngine, RegexPattern
 from sigma.rule import SigmaRule
 
 from .expression import AND, NOT, OR, Node, joined, negated
@@ -49,7 +51,6 @@ class Translator:
     def __init__(self, placeholders: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.atoms: dict[Atom, int] = {}
         self._placeholders = placeholders or {}
-        self._regexes: dict[tuple[str, str], str | None] = {}
 
     def translate(self, content: object, path: str, line: int) -> Rule:
         """A rule from its document. Raises RefusedRuleError."""
@@ -63,14 +64,14 @@ class Translator:
             if key in content:
                 raise RefusedRuleError(what)
         try:
-            rule = SigmaRule.from_dict(dict(content))
+            rule = SigmaRule.from_dict(dict(content), policy=_POLICY)
             trees = [condition.parsed for condition in rule.detection.parsed_condition]
             before = len(self.atoms)
             nodes = [self._node(tree) for tree in trees]
         except RefusedRuleError:
             raise
         except PARSE_FAULTS as fault:
-            raise RefusedRuleError(f"{type(fault).__name__}: {str(fault)[:300]}") from fault
+            raise RefusedRuleError(_reason(fault)) from fault
         if len(self.atoms) - before > MAX_ATOMS:
             raise RefusedRuleError(f"asks more than {MAX_ATOMS} questions")
         source = rule.logsource
@@ -160,15 +161,17 @@ class Translator:
             raise RefusedRuleError("placeholders in regular expressions are not supported")
         flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
         pattern = str(value.regexp.to_plain_regex())
-        fault = self._regexes.get((pattern, flags), "")
-        if fault == "":
-            fault = self._regexes[(pattern, flags)] = regex_fault(pattern, flags)
-        if fault:
-            raise RefusedRuleError(f"regular expression {pattern[:120]!r} {fault}")
         return self._atom(field, Predicate(Op.REGEX, pattern, cased=True, extra=flags))
 
     def _atom(self, field: str | None, predicate: Predicate) -> int:
         return self.atoms.setdefault(Atom(field, predicate), len(self.atoms))
+
+
+def _reason(fault: Exception) -> str:
+    text = str(fault).strip()[:300]
+    if isinstance(fault, SigmaConditionError):
+        return f"has a condition that cannot be read: {text}"
+    return text if isinstance(fault, SigmaError) and text else f"{type(fault).__name__}: {text}"
 
 
 def _is_mapping(content: object) -> TypeGuard[Mapping[str, object]]:
@@ -187,23 +190,36 @@ def _reference(field: str | None, value: st.SigmaFieldReference) -> Predicate:
     return Predicate(Op.FIELD, value.field, extra=how)
 
 
-def regex_fault(pattern: str, flags: str) -> str | None:
-    """Why a regular expression cannot be matched in linear time, or None when it can."""
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 1 << 22
-    try:
-        re2.compile(regex_source(pattern, flags), options)
-    except (re2.error, UnicodeError) as fault:
-        reason = fault.args[0] if fault.args else ""
-        text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-        return f"is not one that RE2 knows: {text[:120]}"
-    return None
+class _RegexFaultError(ValueError):
+    """A regular expression that RE2 does not take."""
 
 
-def regex_source(pattern: str, flags: str) -> str:
-    """A Sigma regular expression with its flags, as RE2 reads it."""
-    return f"(?{flags}){pattern}" if flags else pattern
+class _LinearTime(RegexEngine):
+    """pySigma's view of RE2, silent: it logs faults to standard error otherwise."""
+
+    def compile(self, pattern: str, flags: int = 0) -> RegexPattern:
+        letters = "".join(letter for letter, flag in _PYTHON_FLAGS.items() if flags & flag)
+        options = re2.Options()
+        options.log_errors = False
+        try:
+            compiled: RegexPattern = re2.compile(
+                f"(?{letters}){pattern}" if letters else pattern, options
+            )
+        except (re2.error, UnicodeError) as fault:
+            reason = fault.args[0] if fault.args else ""
+            text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(fault)
+            raise _RegexFaultError(
+                f"RE2, which matches in linear time, says {text[:120]}"
+            ) from fault
+        return compiled
+
+    @property
+    def error(self) -> type[Exception]:
+        return _RegexFaultError
+
+
+_PYTHON_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
+_POLICY = SigmaPolicy(regex_engine=_LinearTime())
 
 
 def text_predicate(value: st.SigmaString, keyword: bool) -> Predicate:
