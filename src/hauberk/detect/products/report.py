@@ -1,6 +1,6 @@
 """A judged tile as a finding that a person can read."""
 
-from datetime import datetime
+from datetime import timedelta
 
 import numpy as np
 
@@ -41,8 +41,8 @@ def finding_row(
         "rule_uid": rule,
         "title": title,
         "message": (
-            f"{product} raised '{title}' {_times(count)} on {place} "
-            f"{_when(tile['first'], tile['last'])}."
+            f"{product} raised '{title}' {_times(count)} on {place}"
+            f"{_within(tile['last'] - tile['first'])}."
         ),
         "severity_id": int(np.clip(int(tile["severity"]) or _FALLBACK_SEVERITY, 1, 5)),
         "techniques": known_techniques(tile["techniques"]) or techniques_of_title(title),
@@ -126,8 +126,10 @@ def _span(hours: float) -> str:
     return _hours(round(hours)) if hours < 72 else f"{hours / 24:.0f} days"
 
 
-def _when(first: datetime, last: datetime) -> str:
-    start = first.strftime("%Y-%m-%d %H:%M:%S")
-    return (
-        f"at {start} UTC" if first == last else f"from {start} to {last.strftime('%H:%M:%S')} UTC"
-    )
+def _within(length: timedelta) -> str:
+    """How long it took, in the unit that a person would say it in."""
+    seconds = round(length.total_seconds())
+    if seconds < 1:
+        return ""
+    amount, unit = (seconds, "second") if seconds < 120 else (round(seconds / 60), "minute")
+    return f" within {amount} {unit}{'s' * (amount != 1)}"
