@@ -52,7 +52,7 @@ class JsonFields:
             missing = all(value is _MISSING for value in found)
         else:
             values = [row.get(name) for row in self.rows]
-            missing = not any(value is not None for value in values) and not any(
+            missing = values.count(None) == len(values) and not any(
                 name in row for row in self.rows
             )
         if missing:

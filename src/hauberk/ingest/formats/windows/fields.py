@@ -1,10 +1,12 @@
 """The fields of Windows events under the names of Sigma's taxonomy, whatever the shipper."""
 
 from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
 
-from hauberk.ingest.formats.json_fields import JsonFields, Row, value_at
+from hauberk.ingest.formats.json_fields import JsonFields, Row, plain, value_at
 
 _MISSING = object()
+_ONLY_NULL = {type(None)}
 
 
 class WindowsFields(JsonFields):
@@ -41,15 +43,41 @@ class WindowsFields(JsonFields):
         return found
 
     def _read(self, name: str) -> Sequence[object] | None:
-        values = super()._read(name)
-        for other in self._aliases.get(name, ()):
-            if values is not None and None not in values:
-                return values
-            more = super()._read(other)
-            if more is not None:
-                values = (
-                    more
-                    if values is None
-                    else [b if a is None else a for a, b in zip(values, more, strict=True)]
-                )
+        others = self._aliases.get(name, ())
+        if not others:
+            return self._read_as(name)
+        # The spelling that the first row has is most likely that of all.
+        spelled = [name, *others]
+        if self.rows and name not in self.rows[0]:
+            spelled.sort(key=lambda each: each not in self.rows[0])
+        values: Sequence[object] | None = None
+        for each in spelled:
+            more = self._read_as(each)
+            if more is None:
+                continue
+            if values is None:
+                values = more
+            else:
+                values = [b if a is None else a for a, b in zip(values, more, strict=True)]
+            if None not in values:
+                break
+        return values
+
+    def _read_as(self, name: str) -> Sequence[object] | None:
+        """One value a row; None where all are null."""
+        if "." in name:
+            return super()._read(name)
+        rows = self.rows
+        if rows and name in rows[0]:
+            try:
+                values = list(map(itemgetter(name), rows))
+            except KeyError:
+                values = [row.get(name) for row in rows]
+        else:
+            values = [row.get(name) for row in rows]
+        kinds = set(map(type, values))
+        if kinds == _ONLY_NULL:
+            return None
+        if dict in kinds or list in kinds:
+            return [plain(value) for value in values]
         return values

@@ -1,7 +1,9 @@
 """Rows of Windows events into groups, one for each channel and event id, in both views."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,7 @@ from .channels import names, service_of
 from .clock import times
 from .fields import WindowsFields
 from .mapping import EventMapping, Reading, mappings, other_events
-from .readings import as_text, integer, per_distinct, read, texts
+from .readings import as_text, integer, per_distinct, read, text_series
 
 Row = dict[str, object]
 Numbers = npt.NDArray[np.int64]
@@ -52,8 +54,9 @@ def group_rows(rows: Sequence[Row], numbers: Numbers) -> Grouped:
         mapping = mappings().get((service, code)) or other_events()
         for chosen, part in _split(mapping, service, rows, members):
             key = LogKey("windows", service, code)
-            group = _group(key, chosen, [rows[i] for i in part], clock.gather(part))
-            groups.append(ParsedGroup(group, numbers[part]))
+            positions = np.array(part, np.int64)
+            group = _group(key, chosen, [rows[i] for i in part], clock[positions])
+            groups.append(ParsedGroup(group, numbers[positions]))
     return Grouped(groups, bad)
 
 
@@ -62,19 +65,22 @@ def _by_raw_key(rows: Sequence[Row]) -> dict[tuple[str, str | None], list[int]]:
 
     The first key of each kind is spelled out once, so that the loop over rows stays short.
     """
-    raw: dict[tuple[object, object], list[int]] = {}
+    raw: defaultdict[object, defaultdict[object, list[int]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     odd: list[int] = []
     for i, row in enumerate(rows):
         try:
-            raw.setdefault((row.get("Channel"), row.get("EventID")), []).append(i)
+            raw[row.get("Channel")][row.get("EventID")].append(i)
         except TypeError:  # a list or an object where a name should be
             odd.append(i)
     found: dict[tuple[str, str | None], list[int]] = {}
-    for (channel, code), members in raw.items():
-        if isinstance(channel, str) and channel and code is not None:
-            found.setdefault((channel, _code(code)), []).extend(members)
-        else:
-            odd.extend(members)
+    for channel, by_code in raw.items():
+        for code, members in by_code.items():
+            if isinstance(channel, str) and channel and code is not None:
+                found.setdefault((channel, _code(code)), []).extend(members)
+            else:
+                odd.extend(members)
     for i in odd:
         found.setdefault(_key(rows[i]), []).append(i)
     return found
@@ -118,11 +124,11 @@ def _split(
 def _group(key: LogKey, mapping: EventMapping, rows: list[Row], clock: pl.Series) -> EventGroup:
     known = names()
     fields = WindowsFields(rows, known.service_aliases.get(key.service, known.aliases))
-    columns: dict[str, pl.Series] = {"time": clock}
+    columns: dict[str, pl.Series] = {}
     for column, readings in mapping.columns.items():
-        values = _first_said(fields, readings)
-        if values is not None:
-            columns[column] = _series(column, values)
+        made = _first_said(fields, column, readings)
+        if made is not None:
+            columns[column] = made
     for column, (field, table) in mapping.choose.items():
         chosen = fields.column(field)
         if chosen is not None:
@@ -131,11 +137,10 @@ def _group(key: LogKey, mapping: EventMapping, rows: list[Row], clock: pl.Series
     for column, field in (("device.hostname", "Computer"), ("metadata.log_name", "Channel")):
         named = fields.column(field)
         if named is not None:
-            columns[column] = _series(column, texts(named))
+            columns[column] = text_series(column, named)
     level = fields.column("Level")
     if level is not None:
         columns["severity_id"] = _series("severity_id", per_distinct(level, known.severity.get))
-    height = len(rows)
     constants: Mapping[str, str | int] = {
         **mapping.constants,
         "metadata.product.name": key.product,
@@ -143,17 +148,29 @@ def _group(key: LogKey, mapping: EventMapping, rows: list[Row], clock: pl.Series
     }
     for column, value in constants.items():
         if column not in columns:
-            columns[column] = pl.repeat(value, height, dtype=column_type(column), eager=True)
-    return EventGroup(key, mapping.event_class, pl.DataFrame(columns), fields)
+            columns[column] = _one(column, value).new_from_index(0, len(rows))
+    # hstack skips the checks of pl.DataFrame(), which cost more than the columns of a small group.
+    events = clock.to_frame().hstack(list(columns.values()))
+    return EventGroup(key, mapping.event_class, events, fields)
 
 
-def _first_said(fields: WindowsFields, readings: Sequence[Reading]) -> list[object] | None:
+@lru_cache(4096)
+def _one(column: str, value: str | int) -> pl.Series:
+    """A column of one constant; far cheaper to spread out than pl.repeat is to run."""
+    return pl.Series(column, [value], dtype=column_type(column))
+
+
+def _first_said(
+    fields: WindowsFields, column: str, readings: Sequence[Reading]
+) -> pl.Series | None:
     """The first of several readings that says something, row by row."""
     found: list[object] | None = None
     for field, reading in readings:
         values = fields.column(field)
         if values is None:
             continue
+        if found is None and not reading and (len(readings) == 1 or None not in values):
+            return text_series(column, values)
         made = read(values, reading)
         if found is None:
             found = made
@@ -161,11 +178,11 @@ def _first_said(fields: WindowsFields, readings: Sequence[Reading]) -> list[obje
             found = [b if a is None else a for a, b in zip(found, made, strict=True)]
         if None not in found:
             break
-    return found
+    return _series(column, found) if found is not None else None
 
 
 def _series(column: str, values: Sequence[object]) -> pl.Series:
     dtype = column_type(column)
-    if dtype == pl.Int32:
+    if isinstance(dtype, pl.Int32):
         return pl.Series(column, values, dtype=pl.Int64).cast(dtype, strict=False)
     return pl.Series(column, values, dtype=dtype)

@@ -47,8 +47,7 @@ def other_events() -> EventMapping:
     """The mapping of events that have none of their own."""
     text = resources.files(__package__).joinpath("events.toml").read_text("utf-8")
     subject = tomllib.loads(text)["set"]["subject"]
-    columns = subject | {"message": "Message"}
-    return _mapping("others", {"class": "base_event", "columns": columns}, {})
+    return _mapping("others", {"class": "base_event", "columns": subject}, {})
 
 
 def _mapping(

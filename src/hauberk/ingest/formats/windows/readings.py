@@ -4,10 +4,12 @@ import html
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
+import polars as pl
+
 Values = Sequence[object]
 
 _MAX_INT = 2**63 - 1
-_NOTHING = ("", "-")
+_TEXT = {str, type(None)}
 _ADDRESS = frozenset("0123456789abcdefABCDEF.:")
 
 
@@ -22,11 +24,25 @@ def as_text(value: object) -> str | None:
     return str(value)
 
 
-def texts(values: Values) -> list[str | None]:
+def texts(values: Values) -> Sequence[str | None]:
     """Text; null where the source says nothing (empty or a hyphen)."""
-    if set(map(type, values)) <= {str, type(None)}:
-        return [None if v == "-" or v == "" else v for v in values]  # type: ignore[misc]
-    return [None if text in _NOTHING else text for text in map(as_text, values)]
+    if not set(map(type, values)) <= _TEXT:
+        values = [as_text(value) for value in values]
+    return _said(values)
+
+
+def text_series(name: str, values: Values) -> pl.Series:
+    """`texts` as a column."""
+    try:
+        return pl.Series(name, _said(values), dtype=pl.String)
+    except TypeError:  # not all of them are text
+        return pl.Series(name, texts(values), dtype=pl.String)
+
+
+def _said(values: Values) -> Sequence[str | None]:
+    if "-" not in values and "" not in values:
+        return values  # type: ignore[return-value]
+    return [None if v == "-" or v == "" else v for v in values]  # type: ignore[misc]
 
 
 def read(values: Values, reading: str) -> list[object]:

@@ -23,7 +23,8 @@ _CUT = 0.5
 
 def parsed_records(records: JsonRecords) -> Parsed:
     """Windows events of JSON records, whatever their shape."""
-    grouped = group_rows([flat_row(row) for row in records.rows], np.asarray(records.numbers))
+    rows = [row if "EventID" in row and "Channel" in row else flat_row(row) for row in records.rows]
+    grouped = group_rows(rows, np.asarray(records.numbers))
     rejects = [*records.rejects]
     for position, reason in grouped.bad:
         number = records.numbers[position]
