@@ -208,6 +208,13 @@ def test_values_of_the_wrong_type_leave_the_event_without_them() -> None:
     assert parsed.events == 4
 
 
+def test_an_object_without_an_event_type_is_rejected() -> None:
+    parsed = parse(b'{"a":1}\n' + orjson.dumps(FLOW) + b'\n{"event_type":7}')
+    assert parsed.events == 1
+    assert parsed.groups[0].records.tolist() == [1]
+    assert all("event_type" in reject.reason for reject in parsed.rejects)
+
+
 def test_a_document_gives_the_same_events_as_lines() -> None:
     records = [ALERT, FLOW]
     lines = parse(b"\n".join(map(orjson.dumps, records)))

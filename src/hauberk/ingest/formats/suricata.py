@@ -14,7 +14,7 @@ from pathlib import PurePath
 import polars as pl
 
 from hauberk.events import EventClass, EventGroup, LogKey, Status, from_iso, schema
-from hauberk.ingest.interface import Framing, Parsed, ParsedGroup, RecordBatch
+from hauberk.ingest.interface import Framing, Parsed, ParsedGroup, RecordBatch, Reject
 
 from .heads import line_objects, readable_head
 from .json_lines import JsonFields, JsonRecords, parse_json_document, parse_json_lines
@@ -107,12 +107,16 @@ def _is_eve(record: Mapping[str, object]) -> bool:
 
 def _parsed(found: JsonRecords) -> Parsed:
     by_type: dict[str, list[int]] = {}
+    rejects = list(found.rejects)
     for at, row in enumerate(found.rows):
         name = row.get("event_type")
-        if type(name) is not str or not _TYPE_NAME.fullmatch(name):
-            name = _UNKNOWN_TYPE
+        if type(name) is not str:
+            number = int(found.numbers[at])
+            place = int(found.offsets[number]), int(found.lengths[number])
+            rejects.append(Reject(*place, "no event_type; expected an EVE record"))
+            continue
         crowded = name not in by_type and len(by_type) >= _MAX_TYPES
-        if crowded:
+        if crowded or not _TYPE_NAME.fullmatch(name):
             name = _UNKNOWN_TYPE
         by_type.setdefault(name, []).append(at)
     groups = []
@@ -126,7 +130,7 @@ def _parsed(found: JsonRecords) -> Parsed:
         groups,
         found.offsets,
         found.lengths,
-        rejects=found.rejects,
+        rejects=rejects,
         raw=found.raw,
         raw_format=None if found.raw is None else SuricataDocument.name,
     )
