@@ -165,6 +165,36 @@ def test_rules_see_the_lines_own_parts() -> None:
     assert "COMMAND=" in str(row["message"])
 
 
+SYSMON = (
+    b'Feb  9 10:00:00 box sysmon: <Event><System><Provider Name="Linux-Sysmon"/><EventID>1'
+    b'</EventID><Computer>box</Computer></System><EventData><Data Name="RuleName">-</Data>'
+    b'<Data Name="UtcTime">2024-02-09 10:00:00.123</Data><Data Name="ProcessId">77</Data>'
+    b'<Data Name="Image">/bin/sh</Data><Data Name="CommandLine">sh -c &quot;a &amp;&amp; b'
+    b'&quot;</Data><Data Name="User">eve</Data><Data Name="ParentImage">/bin/bash</Data>'
+    b"</EventData></Event>\n"
+    b"Feb  9 10:00:01 box sysmon: <Event><System><EventID>3</EventID></System><EventData>"
+    b'<Data Name="SourceIp">10.0.0.1</Data><Data Name="DestinationIp">192.0.2.1</Data>'
+    b'<Data Name="DestinationPort">443</Data></EventData></Event>\n'
+)
+
+
+def test_sysmon_for_linux_is_read_from_its_syslog_lines() -> None:
+    parsed = parsed_whole(Syslog(), SYSMON + LINES, modified=WRITTEN)
+    assert parsed.events == 9
+    by_code = {
+        p.group.key.event_code: p.group for p in parsed.groups if p.group.key.service == "sysmon"
+    }
+    row = by_code["1"].events.row(0, named=True)
+    assert by_code["1"].event_class is EventClass.PROCESS_ACTIVITY
+    assert row["process.cmd_line"] == 'sh -c "a && b"'
+    assert (row["process.name"], row["process.pid"]) == ("sh", 77)
+    assert row["process.parent_process.file.path"] == "/bin/bash"
+    assert row["time"] == datetime(2024, 2, 9, 10, 0, 0, 123000, tzinfo=UTC)
+    assert by_code["1"].fields.row(0)["CommandLine"] == 'sh -c "a && b"'
+    assert by_code["3"].event_class is EventClass.NETWORK_ACTIVITY
+    assert by_code["3"].events["dst_endpoint.port"].to_list() == [443]
+
+
 def test_other_text_is_not_syslog() -> None:
     for head in (b"", b"hello\nworld\n", b'{"a": 1}\n', b"time,name\n1,2\n", bytes(range(256))):
         assert Syslog().sniff(head, None) == 0.0
@@ -173,7 +203,7 @@ def test_other_text_is_not_syslog() -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 10**9))
 def test_mangled_files_never_raise_and_every_record_is_accounted_for(seed: int) -> None:
-    parsed_whole(Syslog(), mangled(LINES, seed), modified=WRITTEN)
+    parsed_whole(Syslog(), mangled(LINES + SYSMON, seed), modified=WRITTEN)
 
 
 def test_real_log_files_are_read_whole(shared_data: Callable[[str], Path]) -> None:

@@ -14,6 +14,7 @@ from hauberk.ingest.interface import Framing, Parsed, ParsedGroup, RecordBatch, 
 from .lines import Numbers, split_lines
 from .syslog_lines import facilities, read_lines, severities, times
 from .syslog_messages import meaning_columns, meanings, services
+from .sysmon_linux import is_sysmon, sysmon_groups
 from .timed import kept_of, rejects_at, timed_group
 
 _SNIFFED = 40
@@ -64,7 +65,15 @@ class Syslog:
             known = known & ~pl.Series(yearless)
         keep = known.to_numpy()
         table = read.with_columns(time=time).filter(known)
-        groups, untimed = message_groups(_source(table), _shown(table), lines.numbers[keep], places)
+        source, numbers = _source(table), lines.numbers[keep]
+        xml = is_sysmon(source["program"], source["message"])
+        is_xml = xml.to_numpy()
+        groups, untimed = message_groups(
+            source.filter(~xml), _shown(table.filter(~xml)), numbers[~is_xml], places
+        )
+        if is_xml.any():
+            more, late = sysmon_groups(source.filter(xml), numbers[is_xml], places)
+            groups, untimed = [*groups, *more], [*untimed, *late]
         return Parsed(groups, *places, rejects=[*lines.rejects, *rejects, *untimed])
 
 
