@@ -92,7 +92,7 @@ class EventBatch:
         for group in groups:
             by_class.setdefault(group.event_class, []).append(group.events)
         tables = {
-            event_class: pl.concat([conform(frame, event_class) for frame in frames])
+            event_class: pl.concat(frames, how="diagonal_relaxed")
             for event_class, frames in by_class.items()
         }
         return cls(batch_id, tables, groups)

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from hauberk.events import EventGroup
 
@@ -34,32 +37,65 @@ def stamp(parsed: Parsed, batch: Batch) -> list[EventGroup]:
     `raw_data`. `record.format` names the format that can parse `raw_data` again. Times are left
     as the records say them, null where they say none.
     """
-    codec = utf16_of(batch.records.head)
-    return [_stamped(each, parsed, batch, codec) for each in parsed.groups]
+    provenance = _provenance(parsed, batch)
+    return [_stamped(each, provenance) for each in parsed.groups]
 
 
-def _stamped(each: ParsedGroup, parsed: Parsed, batch: Batch, codec: str | None) -> EventGroup:
-    numbers = each.records
-    offsets, lengths = parsed.offsets[numbers], parsed.lengths[numbers]
-    if parsed.raw is not None:
-        raw = [parsed.raw[number] for number in numbers.tolist()]
-    else:
-        data = batch.records.data
-        starts = offsets - batch.records.offset
-        raw = [data[a:b] for a, b in zip(starts.tolist(), (starts + lengths).tolist(), strict=True)]
-        if codec is not None:
-            raw = [as_utf8(text, codec) for text in raw]
-    uids = pl.Series("metadata.uid", numbers).cast(pl.String)
-    events = each.group.events.with_columns(
-        f"{batch.batch_id}:" + uids,
-        pl.Series("raw_data", raw, pl.Binary),
-        pl.lit(batch.records.source).alias("record.source"),
-        pl.Series("record.offset", offsets, pl.Int64),
-        pl.Series("record.length", lengths, pl.Int64),
-        pl.lit(batch.batch_id).alias("record.batch"),
-        pl.lit(parsed.raw_format or batch.format.name).alias("record.format"),
+def _provenance(parsed: Parsed, batch: Batch) -> pl.DataFrame:
+    """Where each record of the batch lies and what it is, a row a record."""
+    size = parsed.records
+    uids = pl.Series(np.arange(size)).cast(pl.String)
+    return pl.DataFrame(
+        [
+            (f"{batch.batch_id}:" + uids).alias("metadata.uid"),
+            _raw(parsed, batch).alias("raw_data"),
+            _constant("record.source", batch.records.source, size),
+            pl.Series("record.offset", parsed.offsets, pl.Int64),
+            pl.Series("record.length", parsed.lengths, pl.Int64),
+            _constant("record.batch", batch.batch_id, size),
+            _constant("record.format", parsed.raw_format or batch.format.name, size),
+        ]
     )
-    return replace(each.group, events=events)
+
+
+def _constant(name: str, value: str, size: int) -> pl.Series:
+    return pl.Series(name, [value]).new_from_index(0, size)
+
+
+def _raw(parsed: Parsed, batch: Batch) -> pl.Series:
+    """The records themselves, in order."""
+    if parsed.raw is not None:
+        return pl.Series(parsed.raw, dtype=pl.Binary)
+    data = batch.records.data
+    starts = parsed.offsets - batch.records.offset
+    ends = starts + parsed.lengths
+    codec = utf16_of(batch.records.head)
+    if codec is None and bool((starts[1:] >= ends[:-1]).all()):
+        return _slices(data, starts, ends)
+    raw = [data[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+    return pl.Series([as_utf8(text, codec) for text in raw] if codec else raw, dtype=pl.Binary)
+
+
+def _slices(data: bytes, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> pl.Series:
+    """`data[starts[i]:ends[i]]` without a Python object each; the slices lie in order.
+
+    What lies between two records is an element too, and every second one is kept.
+    """
+    bounds = np.empty(2 * len(starts) + 1, dtype=np.int64)
+    bounds[0:-1:2], bounds[1::2] = starts, ends
+    bounds[-1] = ends[-1] if len(ends) else 0
+    buffers = [None, pa.py_buffer(bounds), pa.py_buffer(data)]
+    array = pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, buffers)
+    pieces: pl.Series = pl.Series(array)
+    return pieces.gather_every(2)
+
+
+def _stamped(each: ParsedGroup, provenance: pl.DataFrame) -> EventGroup:
+    numbers = each.records
+    whole = len(numbers) == provenance.height and bool((numbers == np.arange(len(numbers))).all())
+    rows = provenance if whole else provenance[numbers]
+    mine = each.group.events.drop(rows.columns, strict=False)
+    return replace(each.group, events=mine.hstack(rows))
 
 
 def dead_letters(parsed: Parsed, batch: Batch) -> pl.DataFrame:

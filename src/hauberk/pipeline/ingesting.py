@@ -78,7 +78,10 @@ class _Portion:
                 tables.setdefault(event_class, []).append(frame)
         return Commit(
             batches=[parsing.entry for parsing in self.parsings],
-            tables={event_class: pl.concat(frames) for event_class, frames in tables.items()},
+            tables={
+                event_class: pl.concat(frames, how="diagonal_relaxed")
+                for event_class, frames in tables.items()
+            },
             dead_letters=[letter for parsing in self.parsings for letter in parsing.letters],
             findings=pl.concat([parsing.findings for parsing in self.parsings]),
             facts=facts,

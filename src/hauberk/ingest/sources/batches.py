@@ -10,7 +10,7 @@ from hauberk.ingest.interface import MAX_RECORD, Format, Framing, RecordBatch, R
 from .inputs import Input
 from .streams import Stream
 
-CHUNK_BYTES = 8 << 20
+CHUNK_BYTES = 24 << 20
 """Bytes of a chunk, before it is rounded down to the last whole record."""
 
 MAX_DOCUMENT = 256 << 20
