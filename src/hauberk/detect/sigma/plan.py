@@ -386,9 +386,7 @@ def _question(atom: Atom, selector: Selector) -> _Question:
 
 def presence(fields: Fields, source: Source) -> Sequence[bool]:
     """Whether each row has any of the source's columns, were its value null."""
-    held = [fields.has(name) for name in source.columns if fields.column(name) is not None]
-    if not held:
-        return [False] * len(fields)
+    held = [fields.has(name) for name in source.columns]
     return held[0] if len(held) == 1 else [any(row) for row in zip(*held, strict=True)]
 
 
