@@ -1,7 +1,7 @@
 """Syslog lines of every age, and what Linux programs say in them."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -71,10 +71,14 @@ def test_a_line_without_a_year_is_of_the_last_year_that_is_not_in_the_files_futu
     assert time.year == year
 
 
-def test_a_line_without_a_year_in_a_file_without_a_time_is_rejected() -> None:
-    parsed = parsed_whole(Syslog(), LINES)
-    assert len(parsed.rejects) == 5
-    assert "no year" in parsed.rejects[0].reason
+@pytest.mark.parametrize("written", [None, datetime(1970, 1, 1, tzinfo=UTC)])
+def test_without_a_time_stamp_that_says_anything_lines_keep_order_in_a_year_of_their_own(
+    written: datetime | None,
+) -> None:
+    data = b"Feb 28 23:59:59 h sshd[1]: a\nFeb 29 00:00:01 h sshd[1]: b\n"
+    (part,) = parsed_whole(Syslog(), data, modified=written).groups
+    first, second = part.group.events["time"]
+    assert (first.year, second - first) == (2000, timedelta(seconds=2))
 
 
 def test_ssh_log_ons_name_user_address_port_and_way() -> None:

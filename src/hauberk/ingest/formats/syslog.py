@@ -56,13 +56,6 @@ class Syslog:
             "does not begin as a syslog line does; expected time, host and program",
             lines.numbers, places,
         )  # fmt: skip
-        if records.modified is None:
-            yearless = (known & time.is_null() & read["year"].is_null()).to_numpy()
-            rejects += rejects_at(
-                np.flatnonzero(yearless).tolist(),
-                "no year, and no time stamp of its file to tell it by", lines.numbers, places,
-            )  # fmt: skip
-            known = known & ~pl.Series(yearless)
         keep = known.to_numpy()
         table = read.with_columns(time=time).filter(known)
         source, numbers = _source(table), lines.numbers[keep]

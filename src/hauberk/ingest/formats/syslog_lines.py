@@ -3,11 +3,11 @@
 RFC 3164 with and without <PRI> and year, rsyslog's ISO times, RFC 5424 with structured data.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from hauberk.events import TIME, from_iso
+from hauberk.events import EARLIEST, TIME, from_iso
 
 _PRI = r"(?:<(?P<pri>\d{1,3})>)?"
 _TAG = (
@@ -27,6 +27,10 @@ _5424 = (
     r"(?P<msgid>\S+) (?P<structured>-|(?:\[(?:[^\"\]]|\"(?:[^\"\\]|\\.)*\")*\])+)"
     r"(?: ?\x{FEFF}?(?P<message>.*))?$"
 )
+
+NO_YEAR = 2000
+"""Year of lines whose year nothing tells: a leap year, so that every date exists. The order and
+distance of such events are right, their year is not."""
 
 _FUTURE = timedelta(days=1)  # hosts' clocks and time zones differ from the file's
 _YEARS_BACK = 8  # far enough for a 29 February around 2100
@@ -62,27 +66,27 @@ def read_lines(texts: pl.Series) -> pl.DataFrame:
 
 
 def times(lines: pl.DataFrame, modified: datetime | None) -> pl.Series:
-    """When each line says it was written; null where it does not, or where no year can be told.
+    """When each line says it was written; null where it does not.
 
     A line without a year is of the latest year in which its date exists and is at most a day
-    after the file was last written. Local times are taken as UTC: the line does not say.
+    after the file was last written. Where the file's time stamp says nothing (none, or one before
+    any log could have been written, as reproducible archives set), it is of NO_YEAR. Local times
+    are taken as UTC: the line does not say.
     """
     bsd = lines.select("day", "year", "clock").unique()
     text = pl.concat_str("day", "clock", separator=" ").str.replace_all(r"  +", " ")
     bsd = bsd.with_columns(text.alias("text")).with_columns(
         _dated(pl.col("year") + " " + pl.col("text")).alias("time")
     )
-    if modified is not None:
+    limit = datetime(NO_YEAR, 12, 31, 23, 59, 59, tzinfo=UTC)
+    if modified is not None and modified >= EARLIEST:
         limit = modified + _FUTURE
-        for year in range(limit.year, limit.year - _YEARS_BACK, -1):
-            guess = _dated(pl.lit(f"{year} ") + pl.col("text"))
-            bsd = bsd.with_columns(
-                pl.coalesce(
-                    "time", pl.when(pl.col("year").is_null() & (guess <= limit)).then(guess)
-                )
-            )
-            if not bsd["time"].has_nulls():
-                break
+    for year in range(limit.year, limit.year - _YEARS_BACK, -1):
+        if not bsd["time"].has_nulls():
+            break
+        guess = _dated(pl.lit(f"{year} ") + pl.col("text"))
+        guess = pl.when(pl.col("year").is_null() & (guess <= limit)).then(guess)
+        bsd = bsd.with_columns(pl.coalesce("time", guess))
     keyed = lines.select("day", "year", "clock").join(
         bsd.drop("text"), on=["day", "year", "clock"], how="left", nulls_equal=True,
         maintain_order="left",
