@@ -173,3 +173,21 @@ def test_reading_ahead_stops_when_nobody_reads_on() -> None:
     assert next(ahead) == 0
     ahead.close()  # type: ignore[attr-defined]
     assert len(made) <= 5
+
+
+class Chunked(Plain):
+    framing = Framing.EVTX_CHUNKS
+
+
+def test_an_evtx_file_that_grew_is_read_from_its_last_chunk_on() -> None:
+    def evtx(*chunks: bytes) -> bytes:
+        return b"ElfFile\0".ljust(4096, b"\0") + b"".join(c.ljust(65536, b"\0") for c in chunks)
+
+    ledger = Ledger()
+    old = evtx(b"ElfChnk\0one", b"ElfChnk\0two", b"ElfChnk\0thr", b"", b"")
+    for each in read_batches(given_input(old), Chunked()):
+        assert isinstance(each, Batch)
+        ledger.add(each)
+    new = evtx(b"ElfChnk\0one", b"ElfChnk\0two", b"ElfChnk\0three", b"ElfChnk\0four", b"")
+    found = list(read_batches(given_input(new), Chunked(), known=ledger.known))
+    assert [(type(e), e.length // 65536) for e in found] == [(Skipped, 2), (Batch, 1), (Batch, 2)]

@@ -239,8 +239,20 @@ def _evtx(
             yield Skipped(base.source, offset, length, digest)
             offset += length
             continue
-        yield batch_of(base, format, stream.read(size), offset)
+        if len(data) < size:
+            data = data[: _before_last_chunk(data)]
+        yield batch_of(base, format, stream.read(len(data)), offset)
         offset += len(data)
+
+
+def _before_last_chunk(data: bytes) -> int:
+    """Where to cut the end of an EVTX file, so that its last chunk makes a batch of its own.
+
+    Windows goes on writing into that chunk; when the file has grown, only that one is read again.
+    """
+    chunks = range(EVTX_CHUNK, len(data), EVTX_CHUNK)
+    used = [at for at in chunks if any(data[at : at + 8])]
+    return used[-1] if used else len(data)
 
 
 def _seen(stream: Stream, data: bytes, offset: int, known: Known) -> tuple[int, str] | None:

@@ -94,7 +94,10 @@ def all_but_last(path: str) -> str | None:
 
 
 def _user(text: str) -> str | None:
-    return text.rsplit("\\", 1)[-1] or None
+    r"""The account of DOMAIN\user, user@domain or CN=user,OU=... alone."""
+    if text[:3].upper() == "CN=":
+        return text[3:].split(",", 1)[0] or None
+    return text.rsplit("\\", 1)[-1].split("@", 1)[0] or None
 
 
 def _domain(text: str) -> str | None:
@@ -110,6 +113,13 @@ def _several(text: str) -> list[str]:
     parts = (part.strip() for part in text.replace("\n", ";").split(";"))
     cleaned = (address(part) or part.removeprefix("type:").strip() for part in parts)
     return [part for part in cleaned if part]
+
+
+def _threat_path(text: str) -> str | None:
+    """The first path of a Defender resource list, without its kind (`file:_`)."""
+    first = text.split(";", 1)[0].strip()
+    kind, mark, path = first.partition(":_")
+    return path if mark and kind.isalpha() else first or None
 
 
 def _share(text: str) -> str | None:
@@ -148,5 +158,6 @@ _READINGS: dict[str, Callable[[str], object]] = {
     "zero": _zero,
     "list": _several,
     "share": _share,
+    "threat": _threat_path,
     "host": _host,
 }
