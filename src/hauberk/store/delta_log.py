@@ -15,7 +15,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.transaction import AddAction, RemoveAction
 
-from .durable import make_folder, seal, sync_folder
+from .durable import make_folder, seal, sync_folder, sync_folders
 from .lake_files import LAKE, UNKNOWN_DAY, LakeFile, is_partitioned, stored_schema
 
 _HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
@@ -118,7 +118,7 @@ class DeltaLogs:
             if version_of(path.name) > before:
                 path.chmod(0o600)
                 sealed.append(LogFile(path.relative_to(self._home).as_posix(), seal(path)[0]))
-        sync_folder(folder)
+        sync_folders(folder.iterdir(), self._home)
         return sealed
 
 

@@ -4,8 +4,12 @@ import errno
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+FLUSHES = 4
+"""Flushes under way at once; the device joins what comes together."""
 
 
 def seal(path: Path) -> tuple[str, int]:
@@ -26,12 +30,22 @@ def sync_folder(path: Path) -> None:
 
 
 def make_folder(path: Path, inside: Path) -> None:
-    """Make `path` and its missing parents below `inside`, private and durable."""
+    """Make `path` and its missing parents below `inside`, private to their owner."""
     if path == inside or path.is_dir():
         return
     make_folder(path.parent, inside)
     path.mkdir(mode=0o700, exist_ok=True)
-    sync_folder(path.parent)
+
+
+def sync_folders(paths: Iterable[Path], home: Path) -> None:
+    """Flush the names of these files, and of all folders above them up to the home."""
+    folders = {home}
+    for path in paths:
+        folders.update(parent for parent in path.parents if parent.is_relative_to(home))
+    # A flush waits for the device and for nothing of ours.
+    with ThreadPoolExecutor(FLUSHES) as pool:
+        for _ in pool.map(sync_folder, sorted(folders)):
+            pass
 
 
 def is_disk_full(error: BaseException) -> bool:

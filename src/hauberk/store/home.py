@@ -19,11 +19,11 @@ from hauberk.errors import DiskFullError, HomeBusyError, UsageError
 from . import compaction, database, recovery, tables
 from .commit import Commit, check
 from .delta_log import DeltaLogs
-from .durable import is_disk_full, make_folder
+from .durable import is_disk_full, make_folder, sync_folders
 from .lake import Lake
 from .ledger import Ledger
 from .records import Records
-from .signing import Signer, load_signer, make_keys
+from .signing import KEY_FILE, Signer, load_signer, make_keys
 from .writer import Reach, Step, Writer
 
 KEYS = "keys"
@@ -240,6 +240,7 @@ def _signer(path: Path, engine: Engine) -> Signer:
         return load_signer(keys, origin)
     make_folder(keys, path)
     signer = make_keys(keys, f"hauberk.home/{secrets.token_hex(8)}")
+    sync_folders([keys / KEY_FILE], path)
     with engine.begin() as connection:
         connection.execute(insert(tables.home).values(key="origin", value=signer.name))
     return signer

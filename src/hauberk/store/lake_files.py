@@ -31,6 +31,8 @@ COMMIT = "commit"
 
 LAKE = "lake"
 
+_DAY = "day"
+
 ROW_GROUP = 20_000
 
 _FARTHEST = 2**53 - 1
@@ -90,8 +92,14 @@ def by_day(frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
         .otherwise(pl.lit(MIXED_DAY))
         .alias("day")
     )["day"]
-    for name in names.unique().sort():
-        yield name, _ordered(frame.filter(names == name))
+    # One ordering and many slices: a filter for each day would read every row for every day.
+    ordered = frame.with_columns(names.alias(_DAY)).sort(_DAY, "time", maintain_order=True)
+    lengths = ordered.select(pl.col(_DAY).rle()).unnest(_DAY)
+    start = 0
+    rows = ordered.drop(_DAY)
+    for length, name in lengths.select("len", "value").iter_rows():
+        yield name, rows.slice(start, length)
+        start += length
 
 
 def _ordered(frame: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,7 @@ See docs/decisions/0001-one-commit.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -25,7 +26,7 @@ from hauberk.events import conform
 from . import ledger, tables
 from .commit import Commit, DeadLetter, storable
 from .delta_log import DeltaLogs, LogFile
-from .durable import make_folder, seal, sync_folder
+from .durable import FLUSHES, make_folder, seal, sync_folders
 from .entering import enter_batches, enter_files, enter_incidents
 from .lake_files import (
     COMMIT,
@@ -117,20 +118,20 @@ class Writer:
         return number
 
     def _write_events(self, commit: Commit, number: int) -> list[LakeFile]:
-        written: list[LakeFile] = []
-        for event_class in sorted(commit.tables):
-            frame = commit.tables[event_class]
-            if not frame.height:
-                continue
-            full = conform(frame, event_class)
-            for day, part in by_day(full):
-                self._reach(Step.LAKE_FILE)
-                name = file_name(number, len(written))
-                rows = part.with_columns(pl.lit(number, pl.Int64).alias(COMMIT))
-                written.append(
-                    write_file(self._home, event_class.table, day, name, rows, (number, number))
-                )
-        return written
+        writing: list[Future[LakeFile]] = []
+        # One file is flushed while another is compressed.
+        with ThreadPoolExecutor(FLUSHES, thread_name_prefix="lake") as pool:
+            for event_class in sorted(commit.tables):
+                frame = commit.tables[event_class]
+                if not frame.height:
+                    continue
+                for day, part in by_day(conform(frame, event_class)):
+                    self._reach(Step.LAKE_FILE)
+                    name = file_name(number, len(writing))
+                    rows = part.with_columns(pl.lit(number, pl.Int64).alias(COMMIT))
+                    place = (self._home, event_class.table, day, name)
+                    writing.append(pool.submit(write_file, *place, rows, (number, number)))
+        return [file.result() for file in writing]
 
     def _write_findings(self, findings: pl.DataFrame, number: int, written: list[LakeFile]) -> None:
         if not findings.height:
@@ -169,7 +170,7 @@ class Writer:
                     "rows": frame.height,
                 }
         if ordinal:
-            sync_folder(folder)
+            sync_folders(folder.iterdir(), self._home)
         return written
 
     def _write_dead_letters(
@@ -183,7 +184,7 @@ class Writer:
         path = folder / f"{number:010d}.parquet"
         letters_frame(letters).write_parquet(path, compression="zstd", statistics=False)
         path.chmod(0o600)
-        sync_folder(folder)
+        sync_folders([path], self._home)
         return {
             "path": path.relative_to(self._home).as_posix(),
             "sha256": seal(path)[0],
@@ -194,8 +195,7 @@ class Writer:
         self, added: Sequence[LakeFile], number: int, removed: Sequence[LakeFile] = ()
     ) -> tuple[dict[str, int], list[LogFile]]:
         """Enter files into the Delta logs of their tables; new versions and log files."""
-        for folder in sorted({(self._home / file.path).parent for file in added}):
-            sync_folder(folder)
+        sync_folders([self._home / file.path for file in added], self._home)
         versions: dict[str, int] = {}
         logs: list[LogFile] = []
         for table in sorted({file.table for file in added}):
