@@ -12,7 +12,7 @@ from hauberk.ingest.interface import MAX_RECORD, RecordBatch, Reject
 
 from .json_fields import JsonFields
 from .json_spans import document_spans
-from .lines import as_utf8, split_lines, utf16_of
+from .lines import as_utf8, split_views, utf16_of
 
 __all__ = ["JsonFields", "JsonRecords", "parse_json_document", "parse_json_lines"]
 
@@ -40,7 +40,7 @@ class JsonRecords:
 
 def parse_json_lines(records: RecordBatch) -> JsonRecords:
     """One object a line. Lines that are none are rejected, each for itself."""
-    lines = split_lines(records)
+    lines = split_views(records)
     rows, bad = _load_all(lines.texts)
     rejects = [*lines.rejects]
     numbers = lines.numbers
@@ -73,7 +73,9 @@ def parse_json_document(records: RecordBatch, keys: Sequence[str] = ()) -> JsonR
     return JsonRecords(rows, numbers, offsets, lengths, rejects, texts if codec else None)
 
 
-def _load_all(texts: Sequence[bytes]) -> tuple[list[dict[str, object]], list[tuple[int, str]]]:
+def _load_all(
+    texts: Sequence[bytes | memoryview],
+) -> tuple[list[dict[str, object]], list[tuple[int, str]]]:
     """The objects among `texts`, and position and reason of every text that is none."""
     # One call a line measured faster than one array of all lines (330,000 against 200,000 events/s
     # of 2 kB), and a line can then never reach into its neighbour.
@@ -84,9 +86,9 @@ def _load_all(texts: Sequence[bytes]) -> tuple[list[dict[str, object]], list[tup
         try:
             value = loads(text)
         except orjson.JSONDecodeError as error:
-            value = _salvage(text)
+            value = _salvage(bytes(text))
             if value is None:
-                bad.append((position, _reason(error, text)))
+                bad.append((position, _reason(error, bytes(text[:1]))))
                 continue
         if type(value) is dict:
             rows.append(value)
@@ -115,9 +117,9 @@ def _salvage(text: bytes) -> object:
     return again
 
 
-def _reason(error: orjson.JSONDecodeError, text: bytes) -> str:
+def _reason(error: orjson.JSONDecodeError, first: bytes) -> str:
     """One sentence on where a text stops being JSON."""
     what = error.msg.split(": line ", 1)[0]
-    if len(text) > 0 and text[:1] not in b"{[":
+    if first not in {b"{", b"["}:
         return f"no JSON: {what} (column {error.colno}); expected a JSON object"
     return f"broken JSON: {what} (line {error.lineno}, column {error.colno}); expected an object"

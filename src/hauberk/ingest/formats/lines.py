@@ -30,6 +30,17 @@ class Lines:
     rejects: Sequence[Reject]
 
 
+@dataclass(frozen=True, slots=True)
+class LineViews:
+    """`Lines` whose texts may be views of the chunk."""
+
+    texts: Sequence[bytes | memoryview]
+    numbers: Numbers
+    offsets: Numbers
+    lengths: Numbers
+    rejects: Sequence[Reject]
+
+
 def utf16_of(head: bytes) -> str | None:
     """The UTF-16 codec that the byte order mark at a file's start asks for, or None."""
     return _UTF16.get(head[:2])
@@ -46,6 +57,13 @@ def split_lines(records: RecordBatch, *, max_record: int = MAX_RECORD) -> Lines:
     A file that begins with a UTF-16 mark is cut at UTF-16 line ends and its lines are given in
     UTF-8, while offsets and lengths stay those of the file.
     """
+    views = split_views(records, max_record=max_record)
+    texts = [bytes(view) for view in views.texts]
+    return Lines(texts, views.numbers, views.offsets, views.lengths, views.rejects)
+
+
+def split_views(records: RecordBatch, *, max_record: int = MAX_RECORD) -> LineViews:
+    """`split_lines` without a copy of each line, for parsers that take views."""
     data = records.data
     at_start = records.offset == 0
     codec = utf16_of(data if at_start else records.head)
@@ -54,11 +72,8 @@ def split_lines(records: RecordBatch, *, max_record: int = MAX_RECORD) -> Lines:
         skip = 2
     elif at_start and data.startswith(codecs.BOM_UTF8):
         skip = 3
-    parts: list[bytes] = []
     if codec is None:
-        # bytes.split finds line ends three times as fast as a comparison of the whole array.
-        parts = data.split(b"\n")
-        starts, ends = _bounds_of_bytes(data, parts, skip)
+        starts, ends = _bounds_of_bytes(data, skip)
     else:
         starts, ends = _bounds_of_units(data, codec, skip)
     starts, ends = _without_blank(data, starts, ends, codec)
@@ -70,22 +85,26 @@ def split_lines(records: RecordBatch, *, max_record: int = MAX_RECORD) -> Lines:
         )
         for start, length in zip(starts[~fits].tolist(), lengths[~fits].tolist(), strict=True)
     ]
-    whole = [part for part in parts if part]
-    if not rejects and len(whole) == len(starts) and int(lengths.sum()) == sum(map(len, whole)):
-        texts = whole  # nothing was trimmed: the lines need not be copied again
-    else:
-        texts = [data[a:b] for a, b in zip(starts[fits].tolist(), ends[fits].tolist(), strict=True)]
+    view = memoryview(data)
+    texts: list[bytes | memoryview] = [
+        view[a:b] for a, b in zip(starts[fits].tolist(), ends[fits].tolist(), strict=True)
+    ]
     if codec is not None:
-        texts = [as_utf8(text, codec) for text in texts]
-    return Lines(texts, np.flatnonzero(fits), starts + records.offset, lengths, rejects)
+        texts = [as_utf8(bytes(text), codec) for text in texts]
+    return LineViews(texts, np.flatnonzero(fits), starts + records.offset, lengths, rejects)
 
 
-def _bounds_of_bytes(data: bytes, parts: list[bytes], skip: int) -> tuple[Numbers, Numbers]:
+def _bounds_of_bytes(data: bytes, skip: int) -> tuple[Numbers, Numbers]:
     """Start and end of every line that is not empty, in `data`, line ends left out."""
-    lengths = np.fromiter(map(len, parts), np.int64, len(parts))
-    ends = np.cumsum(lengths + 1) - 1
-    starts = ends - lengths
-    starts[0] = min(skip, int(ends[0]))
+    # A search from line to line runs at the speed of memchr and makes no copy; bytes.split and a
+    # comparison of the whole array both took ten times as long on lines of 2 kB.
+    feeds: list[int] = []
+    at = data.find(b"\n")
+    while at != -1:
+        feeds.append(at)
+        at = data.find(b"\n", at + 1)
+    ends = np.array([*feeds, len(data)], np.int64)
+    starts = np.concatenate((np.array([skip], np.int64), ends[:-1] + 1))
     return _trimmed(starts, ends, np.frombuffer(data, np.uint8), 1)
 
 
