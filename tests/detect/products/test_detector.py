@@ -167,6 +167,19 @@ alert_lists = st.lists(
 ).map(sorted)
 
 
+def test_a_flood_of_new_alerts_is_bounded_and_numbers_in_titles_make_no_new_types() -> None:
+    flood = [(0.5, f"kind {'x' * (i % 60)}{chr(97 + i // 60 % 26)}{i // 1560}", "a")
+             for i in range(3000)]  # fmt: skip
+    findings, _ = judged(flood)
+    assert findings.height == 1000
+    frame = batch_of([(0.1, f"port {i} probed", "a") for i in range(500)])
+    nameless = frame.tables[EventClass.DETECTION_FINDING].drop("finding_info.analytic.uid")
+    findings, _ = ProductFindings().judge(
+        EventBatch("b", {EventClass.DETECTION_FINDING: nameless}), {}
+    )
+    assert findings["count"].to_list() == [500]
+
+
 def test_an_hour_that_goes_on_is_told_again_only_when_it_grew_stranger() -> None:
     usual = every_hour("noise", ["a", "b"], 96, times=2)
     storm = [(96.2 + i / 10_000, "noise", "a") for i in range(300)]

@@ -28,6 +28,10 @@ factor, or its alerts grow by MORE."""
 MORE = 10
 
 
+MOST_IN_AN_HOUR = 1000
+"""Findings of one hour, the strangest; whoever floods a product with new alerts buys no more."""
+
+
 class ProductFindings:
     """Folds other products' alerts into findings and says how unusual each is here.
 
@@ -83,7 +87,9 @@ class ProductFindings:
             speaks = reported[first:end] & (surprise <= ORDINARY)
             stranger = surprise <= told[first:end] / NEWS
             speaks &= stranger | (positions.count >= MORE * told_count[first:end])
-            for index in np.flatnonzero(speaks).tolist():
+            chosen = np.flatnonzero(speaks)
+            chosen = chosen[np.argsort(surprise[chosen], kind="stable")[:MOST_IN_AN_HOUR]]
+            for index in np.sort(chosen).tolist():
                 row = first + index
                 rows.append(finding_row(self.spec, memory, row, judgement, index, late=late))
                 told[row], told_count[row] = surprise[index], positions.count[index]

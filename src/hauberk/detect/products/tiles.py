@@ -52,6 +52,10 @@ TILE_SCHEMA = pl.Schema(
     }
 )
 
+MAX_ANALYTIC = 300
+"""Characters of an analytic that tell it from others."""
+
+_PARTICULARS = r"[0-9A-Fa-f]{8,}|\d+"  # what makes titles of one rule differ
 _HOUR_US = 3_600_000_000
 _LISTS = {
     "evidence": MAX_EVIDENCE,
@@ -77,7 +81,9 @@ def tiles(batch: EventBatch) -> pl.DataFrame:
     return (
         alerts.with_columns(
             pl.coalesce(_text("metadata.product.name"), pl.lit("unknown")).alias("product"),
-            pl.coalesce(_text("finding_info.analytic.uid"), title).alias("analytic"),
+            pl.coalesce(
+                _text("finding_info.analytic.uid"), title.str.replace_all(_PARTICULARS, "#")
+            ).str.slice(0, MAX_ANALYTIC).alias("analytic"),
             pl.coalesce(
                 _text("device.hostname"), _text("device.ip"), "inner",
                 _text("src_endpoint.ip"), _text("actor.user.name"), pl.lit(""),
