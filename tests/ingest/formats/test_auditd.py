@@ -92,6 +92,16 @@ def test_log_ons_accounts_and_sudo_commands() -> None:
     assert command.events["process.cmd_line"].to_list() == ["cat /etc/shadow"]
 
 
+def test_an_attempt_that_two_records_tell_counts_once() -> None:
+    line = LOG_ON.split("\n", maxsplit=1)[0]
+    auth = line.replace("USER_LOGIN", "USER_AUTH")
+    by_code = {g.key.event_code: g.events["activity_id"][0] for g in groups(f"{line}\n" + auth
+               .replace(":7)", ":6)"))}  # fmt: skip
+    assert by_code == {"USER_LOGIN": 1, "USER_AUTH": 99}
+    (sudo,) = groups(auth.replace("/usr/sbin/sshd", "/usr/bin/sudo"))
+    assert sudo.events["activity_id"].to_list() == [1]
+
+
 def test_a_file_that_was_created_is_named_whole() -> None:
     (group,) = groups(OPENED)
     assert group.event_class is EventClass.FILE_ACTIVITY

@@ -33,6 +33,9 @@ _MAX_TYPES = 300
 _UNSET = frozenset({"4294967295", "-1"})
 _CLASSES = {event_class.table: event_class for event_class in EventClass}
 _CREATE, _UPDATE = 1, 3
+_LOG_ON_TWICE = frozenset({"sshd", "sshd-session", "login", "remote"})
+_ECHO = 99
+"""These programs follow USER_AUTH with a USER_LOGIN for the same attempt: one of them counts."""
 
 
 class Auditd:
@@ -95,7 +98,10 @@ def _kind(records: Sequence[AuditRecord], found: Fields) -> tuple[str, str, int]
         return "EXECVE", "process_activity", facts.types["EXECVE"][1]
     for name in types:
         if name in facts.types:
-            return name, *facts.types[name]
+            table, activity = facts.types[name]
+            if name == "USER_AUTH" and _leaf(first(found, "exe")) in _LOG_ON_TWICE:
+                activity = _ECHO
+            return name, table, activity
     call = first(found, "SYSCALL") or ""
     if call in facts.calls:
         table, activity = facts.calls[call]
@@ -172,24 +178,29 @@ def _row(kind: str, event_class: EventClass, activity: int, found: Fields) -> di
         "actor.process.cmd_line": None if is_process else first(found, "proctitle"),
         "actor.process.pid": _whole(first(found, "ppid" if is_process else "pid")),
         "process.file.path": image,
-        "process.name": image.rsplit("/", 1)[-1] if image else first(found, "comm"),
+        "process.name": _leaf(image) or first(found, "comm"),
         "process.cmd_line": command,
         "process.pid": _whole(first(found, "pid")),
         "process.parent_process.pid": _whole(first(found, "ppid")),
         "process.working_directory": first(found, "cwd"),
         "process.user.name": _account(found, "UID", "uid"),
         "file.path": path,
-        "file.name": path.rsplit("/", 1)[-1] if path else None,
+        "file.name": _leaf(path),
         "user.name": first(found, "acct", "ID"),
         "user.uid": first(found, "id"),
         "group.name": first(found, "grp"),
-        "service.name": image.rsplit("/", 1)[-1] if image else None,
+        "service.name": _leaf(image),
         "session.uid": _number_of(found, "ses"),
         "src_endpoint.ip": address,
         "src_endpoint.hostname": first(found, "hostname") if address is None else None,
         "dst_endpoint.ip": remote,
         "dst_endpoint.port": port,
     }
+
+
+def _leaf(path: str | None) -> str | None:
+    """The last part of a path."""
+    return path.rsplit("/", 1)[-1] if path else None
 
 
 def _status(found: Fields) -> int:
