@@ -184,7 +184,7 @@ def attack_and_work(seed):
     return log(rows)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 500), cuts=st.lists(st.floats(0, 1), max_size=5))
 def test_cutting_attempts_into_other_batches_changes_nothing(seed, cuts):
     frame = attack_and_work(seed)
@@ -201,7 +201,7 @@ def test_cutting_attempts_into_other_batches_changes_nothing(seed, cuts):
     assert split["surprise"].to_list() == pytest.approx(whole["surprise"].to_list())
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 500))
 def test_bursts_are_what_counting_them_one_by_one_gives(seed):
     frame = attack_and_work(seed)
@@ -222,3 +222,12 @@ def test_bursts_are_what_counting_them_one_by_one_gives(seed):
         (*key, count) for key, (_, last, count) in bursts.items() if last.date() == last_day
     }
     assert set(state["pairs"].select("source", "account", "count").iter_rows()) == expected
+
+
+def test_batches_without_attempts_or_failures_are_judged():
+    empty = log([(0, "ann", "10.0.0.9", OK)]).clear()
+    findings, state = judge(empty)
+    assert findings.is_empty()
+    findings, state = judge([(0, "ann", "10.0.0.9", OK)], state)
+    assert findings.is_empty()
+    assert judge(empty, state)[0].is_empty()

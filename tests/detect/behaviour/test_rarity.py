@@ -144,7 +144,7 @@ def test_names_that_an_attacker_makes_up_do_not_grow_the_memory(monkeypatch):
     assert pairs.filter(pl.col("object").str.contains("child")).height == 12
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 1000), cuts=st.lists(st.integers(0, 1600), max_size=5))
 def test_cutting_events_into_other_batches_changes_nothing(seed, cuts):
     rng = np.random.default_rng(seed)
@@ -170,6 +170,25 @@ def test_cutting_events_into_other_batches_changes_nothing(seed, cuts):
     assert split.sort("uid")["surprise"].to_list() == pytest.approx(
         whole.sort("uid")["surprise"].to_list()
     )
+
+
+def test_evictions_do_not_depend_on_batches_either(monkeypatch):
+    for name, value in {"EPOCH": 128, "MAX_PAIRS": 60, "MAX_NAMES": 40}.items():
+        monkeypatch.setattr(memory_module, name, value)
+    monkeypatch.setattr(rarity, "EPOCH", 128)
+    rows = ordinary(hours=250)
+    rows += [
+        (60 * 8 * i + 30, "ws1", r"C:\p\parent1.exe", rf"C:\e\{chr(97 + i)}.exe") for i in range(26)
+    ]
+    frame = starts(rows).sort("time", maintain_order=True)
+    whole, after = judge(frame)
+    pieces, state = [], {}
+    for begin, end in pairwise([0, 100, 128, 129, 500, 501, frame.height]):
+        part, state = judge(frame[begin:end], state)
+        pieces.append(part)
+    assert pl.concat(pieces).sort("uid").equals(whole.sort("uid"))
+    for name, table in after.items():
+        assert state[name].sort(table.columns[:2]).equals(table.sort(table.columns[:2]))
 
 
 def test_the_same_world_gives_as_many_alarms_as_p_promises():

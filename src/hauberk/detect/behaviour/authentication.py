@@ -344,7 +344,7 @@ def _first_of_pair(by_pair: Walk, fail: Flags, start: Ints, before: Ints) -> Fla
     starts = start[order]
     # Rows of one pair lie together: the one before is its previous failure, or another pair's.
     same_pair = np.diff(by_pair.key[order], prepend=-1) == 0
-    previous = np.where(same_pair, np.concatenate(([0], starts[:-1])), before[order])
+    previous = np.where(same_pair, np.concatenate(([0], starts))[: len(order)], before[order])
     new = np.zeros(len(fail), dtype=np.bool_)
     new[order] = starts != previous
     return new

@@ -87,7 +87,7 @@ def walk(key: Ints, us: Ints, fail: Flags, before: dict[str, Ints]) -> Walk:
     keys, times, failed = key[order], us[order], fail[order]
     head = np.maximum.accumulate(np.where(np.diff(keys, prepend=-1) != 0, here, 0))
     failure = np.maximum.accumulate(np.where(failed, here, -1))
-    previous = np.concatenate(([-1], failure[:-1])).astype(np.int64)
+    previous = np.concatenate(([-1], failure))[: len(order)].astype(np.int64)
     within = previous >= head
     last = np.where(within, times[previous], before["last"][order])
     apart = (times - last > GAP_US) | (times // DAY_US != last // DAY_US)

@@ -9,7 +9,7 @@ import polars as pl
 from hauberk.detect.interface import DetectorSpec
 from hauberk.events import MAX_EVIDENCE, EntityKind, entity, finding_uid, is_address
 
-_LISTED = 8
+_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,12 +71,13 @@ def _source_host(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _user_protocol(rows: pl.DataFrame) -> pl.DataFrame:
+    named = _frame(rows)
     kind = pl.concat_str(
         pl.col("logon_type_id").cast(pl.String).fill_null("?"),
-        clean(rows, "auth_protocol").fill_null("?"),
+        clean(named, "auth_protocol").fill_null("?"),
         separator=" ",
     )
-    return _frame(rows).with_columns(
+    return named.with_columns(
         pl.col("target").alias("scope"),
         pl.col("account").alias("context"),
         (pl.lit("log-on type ") + kind).alias("object"),

@@ -13,10 +13,10 @@ _MAX_LENGTH = 512
 
 _COLLAPSE = (
     (r"^(?:\\\\[?.]\\|\\\?\?\\)", ""),
-    (r"^\\systemroot\\", r"c:\windows\\"),
-    (r"^\\device\\harddiskvolume\d+\\", r"c:\\"),
+    (r"^\\systemroot\\", "c:\\windows\\"),
+    (r"^\\device\\harddiskvolume\d+\\", "c:\\"),
     (r"%systemroot%|%windir%", r"c:\windows"),
-    (r"\\(?:syswow64|sysnative)\\", r"\system32\\"),
+    (r"\\(?:syswow64|sysnative)\\", "\\system32\\"),
     (r"\\(?:users|documents and settings)\\[^\\]+", r"\users\*"),
     (r"^/home/[^/]+", "/home/*"),
     (r"\\winsxs\\[^\\]+", r"\winsxs\*"),

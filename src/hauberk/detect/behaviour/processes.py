@@ -1,15 +1,17 @@
-"""Who starts what, and how: relations over process starts."""
+"""Who starts what, how, and who reaches into whom: relations over process activity."""
 
 import polars as pl
 
 from hauberk.events import EntityKind, EventClass
 
-from .names import command_shape, image, path
+from .names import clean, command_shape, image, path
 from .rarity import RarityDetector, rarity_detector
 from .relation import Relation
 from .scopes import host, user
 
 _LAUNCH = 1
+_OPEN = 3
+_INJECT = 4
 
 _STARTED = pl.col("activity_id").fill_null(_LAUNCH) == _LAUNCH
 
@@ -50,6 +52,22 @@ def _user_process(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _access(rows: pl.DataFrame) -> pl.DataFrame:
+    target = path(rows, "process.file.path")
+    injected = pl.col("activity_id") == _INJECT
+    deed = pl.when(injected).then(pl.lit(" by a thread")).otherwise(pl.lit(""))
+    asked = (pl.lit(" for ") + clean(rows, "requested_permissions")).fill_null("")
+    return _named(rows, "actor.user.name").with_columns(
+        image(rows, "actor.process.file.path").alias("context"),
+        (target + deed + asked).alias("object"),
+        pl.when(injected)
+        .then(pl.lit("T1055"))
+        .when(target.str.ends_with("\\lsass.exe"))
+        .then(pl.lit("T1003.001"))
+        .alias("technique"),
+    )
+
+
 _ENTITIES = (
     (EntityKind.HOST, "device.hostname"),
     (EntityKind.USER, "actor.user.name"),
@@ -66,7 +84,7 @@ def detector() -> RarityDetector:
     )
     return rarity_detector(
         "rarity-process",
-        "Processes that are new for a parent, a user or a command line",
+        "Processes that are new for a parent, a user, a command line or another process",
         (
             Relation(
                 rule_uid="rarity.parent-child",
@@ -99,6 +117,17 @@ def detector() -> RarityDetector:
                 read=_user_process,
                 verb="run",
                 unit="starts",
+                entities=_ENTITIES,
+            ),
+            Relation(
+                rule_uid="rarity.process-access",
+                title="Process reaches into another in a way that is new to it",
+                event_class=EventClass.PROCESS_ACTIVITY,
+                columns=(*shared, "actor.process.file.path", "requested_permissions"),
+                where=pl.col("activity_id").is_in([_OPEN, _INJECT]),
+                read=_access,
+                verb="opened",
+                unit="accesses",
                 entities=_ENTITIES,
             ),
         ),

@@ -51,7 +51,8 @@ def _sentence(row: dict[str, object], relation: Relation) -> str:
     if row["seen"] == 0:
         elsewhere = ", nor had anything else" if row["users"] == 0 else ""
         return f"{context} had never {relation.verb} {thing} before (0 of {total}){elsewhere}"
-    return f"{context} had {relation.verb} {thing} only {row['seen']} times before (of {total})"
+    times = "once" if row["seen"] == 1 else f"{row['seen']} times"
+    return f"{context} had {relation.verb} {thing} only {times} before (of {total})"
 
 
 def _reasons(row: dict[str, object], relation: Relation) -> list[dict[str, object]]:
