@@ -231,3 +231,13 @@ def test_batches_without_attempts_or_failures_are_judged():
     findings, state = judge([(0, "ann", "10.0.0.9", OK)], state)
     assert findings.is_empty()
     assert judge(empty, state)[0].is_empty()
+
+
+def test_older_data_that_come_after_newer_are_judged_at_their_own_time():
+    year = 365 * 86_400
+    _, state = judge(working_days())
+    earlier = [(day * 86_400 - year, "ann", "10.0.0.9", FAIL) for day in range(60)]
+    findings, state = judge(earlier, state)
+    assert findings.is_empty()
+    findings, _ = judge(burst(9, begin=-year + 100 * 86_400), state)
+    assert rules(findings) == ["auth.guessing"]

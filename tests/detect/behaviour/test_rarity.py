@@ -211,3 +211,10 @@ def test_the_same_world_gives_as_many_alarms_as_p_promises():
     said = findings.filter(pl.col("rule_uid") == "rarity.parent-child")
     assert said.height <= 1.5 * rarity.REPORT_AT * tiles
     assert said.filter(pl.col("surprise") <= 0.001).height <= 3 * 0.001 * tiles
+
+
+def test_older_data_that_come_after_newer_count_in_their_own_hours():
+    pair = ("ws1", r"C:\p\parent1.exe", r"C:\c\child1.exe")
+    _, state = judge(starts([(0, *pair)]))
+    _, state = judge(starts([(60 * (hour - 9000), *pair) for hour in range(5)]), state)
+    assert state["rarity.parent-child.pairs"]["tiles"].to_list() == [6]

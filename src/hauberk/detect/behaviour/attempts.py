@@ -4,6 +4,7 @@ import polars as pl
 
 from hauberk.events import TIME, EventBatch, EventClass, Status
 
+from .bursts import DAY_US
 from .scopes import address, host, user
 
 COLUMNS = (
@@ -43,6 +44,7 @@ def attempts(batch: EventBatch, clock_us: int, number: int) -> pl.DataFrame:
     """Attempts in the order of their events.
 
     Columns of ATTEMPT_SCHEMA and `fail`; `us` begins at `clock_us` at least, `number` at `number`.
+    A batch that begins more than a day before the clock is older data, judged at its own time.
     Attempts of machines and of accounts that name nobody are left out.
     """
     raw = batch.events(EventClass.AUTHENTICATION, COLUMNS)
@@ -66,6 +68,8 @@ def attempts(batch: EventBatch, clock_us: int, number: int) -> pl.DataFrame:
         target.alias("host"),
         (pl.col("status_id") == Status.FAILURE).alias("fail"),
     ).filter(pl.col("account").is_not_null())
+    if named.height and named["us"].head(1).item() < clock_us - DAY_US:
+        clock_us = 0
     return named.select(
         pl.int_range(number, number + pl.len(), dtype=pl.Int64).alias("number"),
         pl.col("us").cum_max().clip(lower_bound=clock_us),

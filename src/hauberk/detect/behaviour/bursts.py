@@ -90,7 +90,7 @@ def walk(key: Ints, us: Ints, fail: Flags, before: dict[str, Ints]) -> Walk:
     previous = np.concatenate(([-1], failure))[: len(order)].astype(np.int64)
     within = previous >= head
     last = np.where(within, times[previous], before["last"][order])
-    apart = (times - last > GAP_US) | (times // DAY_US != last // DAY_US)
+    apart = (np.abs(times - last) > GAP_US) | (times // DAY_US != last // DAY_US)
     begun = np.maximum.accumulate(np.where(failed & apart, here, -1))
     carried = begun < head
     since = np.where(carried, head, begun)

@@ -91,7 +91,7 @@ class QuietSpraying:
                 SLOW,
                 spec,
                 message=(
-                    f"{row['size']:,} accounts failed to log on today from {sources:,} sources "
+                    f"{row['size']:,} accounts failed to log on that day from {sources:,} sources "
                     f"that never succeeded, where {row['expected']:,.1f} are expected "
                     f"({few(failures['account'])})"
                 ),

@@ -17,18 +17,17 @@ def tiles(batch: EventBatch, relation: Relation, memory: Memory) -> pl.DataFrame
     One row is one tile: the relation's columns of its first event, `time`, `metadata.uid`, `hour`,
     the three names, and `technique` (null where the relation gives none).
 
-    Hours never go back: an event that comes late counts in the hour that is open. Tiles that are
-    open in `memory` are not new.
+    Hours never go back within a batch: an event that comes late counts in the hour that is open.
+    Tiles that are open in `memory` are not new.
     """
     wanted = dict.fromkeys(("time", "metadata.uid", *relation.columns))
     raw = batch.events(relation.event_class, wanted)
     raw = raw.filter(pl.col("time").is_not_null() & relation.where)
-    raw = raw.with_columns(
-        (pl.col("time").dt.timestamp("us") // HOUR_US)
-        .cum_max()
-        .clip(lower_bound=memory.moment("hour"))
-        .alias("hour")
-    )
+    hours = raw["time"].dt.timestamp("us") // HOUR_US
+    clock = memory.moment("hour")
+    # What begins more than a day before the clock is older data, judged at its own time.
+    older = bool(len(hours)) and int(hours[0]) < clock - 24
+    raw = raw.with_columns(hours.cum_max().clip(lower_bound=None if older else clock).alias("hour"))
     # Raw values repeat far more than events differ: names are made once a distinct row.
     names = [name for name in relation.columns if name not in {"time", "metadata.uid"}]
     distinct = raw.unique(["hour", *names], keep="first", maintain_order=True)
