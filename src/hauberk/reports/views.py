@@ -115,7 +115,7 @@ def _print_events(
             f"    {plain(event.get('record.source'))} at byte "
             f"{_number(event.get('record.offset')):,}, {_number(event.get('record.length')):,} long"
         )
-        console.print(Text(place, style="dim"))
+        console.print(Text(place, style="dim"), soft_wrap=True)
     if len(events) > limit:
         console.print(Text(f"    … and {count(len(events) - limit, 'more event')}", style="dim"))
 
