@@ -16,10 +16,13 @@ _SPELLINGS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.fZ")
 _MICROS = (1e11, 1e14, 1e17)
 
 
-def times(rows: Sequence[Row]) -> pl.Series:
-    """A time for each row, by the best field that says one; null where none does."""
+def times(rows: Sequence[Row], said: Sequence[object]) -> pl.Series:
+    """A time for each row, by the best field that says one; null where none does.
+
+    `said` is the first of `names().times` that each row has.
+    """
     fields = names().times
-    found = _from_text(_column(rows, fields))
+    found = _from_text(_texts(said))
     for skip in range(1, len(fields) + 1):
         if not found.null_count():
             break
@@ -36,14 +39,16 @@ def times(rows: Sequence[Row]) -> pl.Series:
 
 def _column(rows: Sequence[Row], fields: Sequence[str]) -> pl.Series:
     """For each row, the first of `fields` that it has, as text."""
-    said: list[object] = [row.get(fields[0]) for row in rows]
-    for field in fields[1:]:
-        if None not in said:
-            break
+    said: list[object] = [None] * len(rows)
+    for field in fields:
         said = [
             row.get(field) if value is None else value
             for row, value in zip(rows, said, strict=True)
         ]
+    return _texts(said)
+
+
+def _texts(said: Sequence[object]) -> pl.Series:
     try:
         return pl.Series(said, dtype=pl.String)
     except TypeError:

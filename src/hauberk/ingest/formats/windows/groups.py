@@ -13,17 +13,15 @@ from hauberk.events import EventGroup, LogKey, column_type
 from hauberk.ingest.interface import ParsedGroup
 
 from .channels import names, service_of
-from .clock import times
 from .fields import WindowsFields
 from .mapping import EventMapping, Reading, mappings, other_events
 from .readings import as_text, integer, per_distinct, read, text_series
+from .system_part import SystemPart, system_part
 
 Row = dict[str, object]
 Numbers = npt.NDArray[np.int64]
 
 _MAX_NAME = 256
-_CODES = ("EventID", *names().aliases["EventID"])
-_CHANNELS = ("Channel", *names().aliases["Channel"])
 _PROVIDERS = ("Provider_Name", *names().aliases["Provider_Name"])
 
 
@@ -37,62 +35,60 @@ class Grouped:
 
 def group_rows(rows: Sequence[Row], numbers: Numbers) -> Grouped:
     """Group flat rows; row i is record number `numbers[i]`."""
+    if not rows:
+        return Grouped([], [])
+    part = system_part(rows)
     buckets: dict[tuple[str, str], list[int]] = {}
     bad: list[tuple[int, str]] = []
-    for (channel, code), members in _by_raw_key(rows).items():
+    for (channel, code), members in _by_kind(rows, part).items():
         if code is None:
             bad.extend((i, "no EventID; expected a Windows event") for i in members)
         else:
             service = service_of(channel)[:_MAX_NAME]
             buckets.setdefault((service, code), []).extend(members)
-    if not buckets:
-        return Grouped([], bad)
-    clock = times(rows)
     groups: list[ParsedGroup] = []
     for (service, code), members in buckets.items():
         members.sort()
         mapping = mappings().get((service, code)) or other_events()
-        for chosen, part in _split(mapping, service, rows, members):
+        for chosen, chosen_rows in _split(mapping, service, rows, members):
             key = LogKey("windows", service, code)
-            positions = np.array(part, np.int64)
-            group = _group(key, chosen, [rows[i] for i in part], clock[positions])
+            positions = np.array(chosen_rows, np.int64)
+            group = _group(key, chosen, [rows[i] for i in chosen_rows], part.columns[positions])
             groups.append(ParsedGroup(group, numbers[positions]))
     return Grouped(groups, bad)
 
 
-def _by_raw_key(rows: Sequence[Row]) -> dict[tuple[str, str | None], list[int]]:
-    """Positions of rows by channel as written and event id as a decimal number.
+def _by_kind(rows: Sequence[Row], part: SystemPart) -> dict[tuple[str, str | None], list[int]]:
+    """Positions of rows by channel and event id (a decimal number, None where it is none).
 
-    The first key of each kind is spelled out once, so that the loop over rows stays short.
+    Channels and ids are spelled out once for each way of writing them, not once a row.
     """
     raw: defaultdict[object, defaultdict[object, list[int]]] = defaultdict(
         lambda: defaultdict(list)
     )
     odd: list[int] = []
-    for i, row in enumerate(rows):
+    for i, (channel, code) in enumerate(zip(part.channels, part.codes, strict=True)):
         try:
-            raw[row.get("Channel")][row.get("EventID")].append(i)
+            raw[channel][code].append(i)
         except TypeError:  # a list or an object where a name should be
             odd.append(i)
     found: dict[tuple[str, str | None], list[int]] = {}
     for channel, by_code in raw.items():
         for code, members in by_code.items():
-            if isinstance(channel, str) and channel and code is not None:
+            if isinstance(channel, str) and channel:
                 found.setdefault((channel, _code(code)), []).extend(members)
             else:
                 odd.extend(members)
     for i in odd:
-        found.setdefault(_key(rows[i]), []).append(i)
+        channel = as_text(part.channels[i]) or _channel_of_provider(rows[i])
+        found.setdefault((channel, _code(part.codes[i])), []).append(i)
     return found
 
 
-def _key(row: Row) -> tuple[str, str | None]:
-    code = next((row[name] for name in _CODES if row.get(name) is not None), None)
-    channel = next((as_text(row[name]) for name in _CHANNELS if row.get(name)), None)
-    if not channel:
-        provider = next((as_text(row[name]) for name in _PROVIDERS if row.get(name)), None) or ""
-        channel = names().channels.get(provider.lower(), "")
-    return channel, _code(code)
+def _channel_of_provider(row: Row) -> str:
+    """The channel that a record's provider writes to, "" where that is not known."""
+    provider = next((as_text(row[name]) for name in _PROVIDERS if row.get(name)), None) or ""
+    return names().channels.get(provider.lower(), "")
 
 
 def _code(value: object) -> str | None:
@@ -121,7 +117,7 @@ def _split(
         yield (mappings()[service, entry] if entry is not None else mapping), part
 
 
-def _group(key: LogKey, mapping: EventMapping, rows: list[Row], clock: pl.Series) -> EventGroup:
+def _group(key: LogKey, mapping: EventMapping, rows: list[Row], system: pl.DataFrame) -> EventGroup:
     known = names()
     fields = WindowsFields(rows, known.service_aliases.get(key.service, known.aliases))
     columns: dict[str, pl.Series] = {}
@@ -134,24 +130,14 @@ def _group(key: LogKey, mapping: EventMapping, rows: list[Row], clock: pl.Series
         if chosen is not None:
             codes = per_distinct(chosen, lambda text, table=table: table.get(text.lower()))  # type: ignore[misc]
             columns[column] = _series(column, codes)
-    for column, field in (("device.hostname", "Computer"), ("metadata.log_name", "Channel")):
-        named = fields.column(field)
-        if named is not None:
-            columns[column] = text_series(column, named)
-    level = fields.column("Level")
-    if level is not None:
-        columns["severity_id"] = _series("severity_id", per_distinct(level, known.severity.get))
     constants: Mapping[str, str | int] = {
-        **mapping.constants,
-        "metadata.product.name": key.product,
-        "metadata.event_code": key.event_code,
-    }
+        **mapping.constants, "metadata.event_code": key.event_code,
+    }  # fmt: skip
     for column, value in constants.items():
         if column not in columns:
             columns[column] = _one(column, value).new_from_index(0, len(rows))
     # hstack skips the checks of pl.DataFrame(), which cost more than the columns of a small group.
-    events = clock.to_frame().hstack(list(columns.values()))
-    return EventGroup(key, mapping.event_class, events, fields)
+    return EventGroup(key, mapping.event_class, system.hstack(list(columns.values())), fields)
 
 
 @lru_cache(4096)
