@@ -159,6 +159,29 @@ def test_a_disk_that_fills_at_any_step_leaves_the_home_as_before(
     assert content(home_path) == undisturbed
 
 
+def test_the_first_commit_of_a_home_can_fail_at_any_step(
+    tmp_path: Path, full_commit: FullCommit
+) -> None:
+    path = tmp_path / "home"
+    left = [0]
+
+    def fail(_step: Step) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise RuntimeError("boom")
+
+    with open_home(path, fail) as home:
+        for step in range(1, STEPS):
+            left[0] = step
+            with pytest.raises(RuntimeError, match="boom"):
+                home.commit(full_commit("a"))
+            assert not [file for file in (path / "lake").rglob("*") if file.is_file()]
+            assert home.records.commits() == []
+        assert home.commit(full_commit("a")) == 1
+        assert home.lake.count() == 20
+    assert verify(path).ok
+
+
 def test_any_other_failure_is_rolled_back_too(home_path: Path, full_commit: FullCommit) -> None:
     def fail(step: Step) -> None:
         if step is Step.RECORDS_WRITTEN:

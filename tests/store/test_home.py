@@ -43,6 +43,12 @@ def test_a_folder_with_other_things_in_it_is_not_taken_over(tmp_path: Path) -> N
         Home.open(tmp_path)
 
 
+def test_a_home_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UsageError, match="cannot be written"):
+        Home.open(tmp_path / "file" / "home")
+
+
 def test_a_home_is_not_made_where_it_must_exist(home_path: Path) -> None:
     with pytest.raises(UsageError):
         Home.open(home_path, create=False)

@@ -12,7 +12,7 @@ from deltalake.exceptions import DeltaError
 
 from .commit import DeadLetter
 from .delta_log import LOG, version_of
-from .durable import seal
+from .durable import digest as digest_of
 from .expected import Expected
 from .lake_files import LAKE, commit_prefix
 from .rows import letter_digests
@@ -49,7 +49,7 @@ def _digest(path: Path) -> tuple[str | None, int]:
     if path.is_symlink() or not path.is_file():
         return (None if not path.is_symlink() else "a symbolic link"), 0
     try:
-        return seal(path)
+        return digest_of(path)
     except OSError as error:
         return f"unreadable: {error.strerror}", 0
 

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select, update
 from hauberk.errors import HomeDamagedError
 
 from . import tables
-from .durable import seal
+from .durable import digest
 from .entering import enter_files
 from .lake import read_files
 from .lake_files import FINDINGS, LakeFile, file_name, write_file
@@ -111,7 +111,7 @@ def _groups(engine: Engine) -> Iterator[list[LakeFile]]:
 
 def _merge(home: Path, group: Sequence[LakeFile], name: str) -> tuple[LakeFile, str]:
     for old in group:
-        if seal(home / old.path)[0] != old.sha256:
+        if digest(home / old.path)[0] != old.sha256:
             raise HomeDamagedError(
                 "a file of the lake is not what was written",
                 where=str(home / old.path),
@@ -132,32 +132,32 @@ def _merge(home: Path, group: Sequence[LakeFile], name: str) -> tuple[LakeFile, 
 
 def content_digest(rows: pl.DataFrame) -> str:
     """SHA-256 over all values of all columns in order, however they lie in memory or on disk."""
-    digest = hashlib.sha256(f"{rows.height}\n".encode())
+    hashed = hashlib.sha256(f"{rows.height}\n".encode())
     for series in rows:
-        digest.update(f"{series.name}\n".encode())
-        _feed(digest, series)
-    return digest.hexdigest()
+        hashed.update(f"{series.name}\n".encode())
+        _feed(hashed, series)
+    return hashed.hexdigest()
 
 
-def _feed(digest: "hashlib._Hash", values: pl.Series) -> None:
-    digest.update(np.packbits(values.is_null().to_numpy()).tobytes())
+def _feed(hashed: "hashlib._Hash", values: pl.Series) -> None:
+    hashed.update(np.packbits(values.is_null().to_numpy()).tobytes())
     present = values.drop_nulls()
     if isinstance(present.dtype, pl.List):
-        digest.update(present.list.len().cast(pl.UInt64).to_numpy().tobytes())
-        _feed(digest, present.filter(present.list.len() > 0).explode())
+        hashed.update(present.list.len().cast(pl.UInt64).to_numpy().tobytes())
+        _feed(hashed, present.filter(present.list.len() > 0).explode())
     elif isinstance(present.dtype, pl.Struct):
         for field in present.struct.fields:
-            _feed(digest, present.struct.field(field))
+            _feed(hashed, present.struct.field(field))
     elif present.dtype in (pl.String, pl.Binary):
         data = present.cast(pl.Binary)
-        digest.update(data.bin.size().cast(pl.UInt64).to_numpy().tobytes())
+        hashed.update(data.bin.size().cast(pl.UInt64).to_numpy().tobytes())
         for chunk in pa.chunked_array([data.to_arrow(compat_level=pl.CompatLevel.oldest())]).chunks:
             for value in _payload(chunk):
-                digest.update(value)
+                hashed.update(value)
     elif present.dtype == pl.Boolean:
-        digest.update(np.packbits(present.to_numpy()).tobytes())
+        hashed.update(np.packbits(present.to_numpy()).tobytes())
     else:
-        digest.update(present.to_physical().to_numpy().tobytes())
+        hashed.update(present.to_physical().to_numpy().tobytes())
 
 
 def _payload(chunk: pa.LargeBinaryArray) -> Iterator[memoryview]:

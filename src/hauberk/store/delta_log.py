@@ -15,7 +15,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.transaction import AddAction, RemoveAction
 
-from .durable import make_folder, seal, sync_folder, sync_folders
+from .durable import make_folder, seal, sync, sync_folders
 from .lake_files import LAKE, UNKNOWN_DAY, LakeFile, is_partitioned, stored_schema
 
 _HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
@@ -133,7 +133,7 @@ def cut_off(folder: Path, version: int) -> None:
     for path in (folder / LOG).iterdir():
         if version_of(path.name) > version or path.name == "_last_checkpoint":
             path.unlink()
-    sync_folder(folder / LOG)
+    sync(folder / LOG)
 
 
 def _delta_schema(table: str) -> Schema:

@@ -12,16 +12,20 @@ FLUSHES = 4
 """Flushes under way at once; the device joins what comes together."""
 
 
+def digest(path: Path) -> tuple[str, int]:
+    """A file's SHA-256 (hex) and size in bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+
+
 def seal(path: Path) -> tuple[str, int]:
     """Flush a finished file to the device; its SHA-256 (hex) and size in bytes."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return digest, file.tell()
+    sync(path)
+    return digest(path)
 
 
-def sync_folder(path: Path) -> None:
-    """Flush a folder's list of names to the device."""
+def sync(path: Path) -> None:
+    """Flush a file, or a folder's list of names, to the device."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -44,7 +48,7 @@ def sync_folders(paths: Iterable[Path], home: Path) -> None:
         folders.update(parent for parent in path.parents if parent.is_relative_to(home))
     # A flush waits for the device and for nothing of ours.
     with ThreadPoolExecutor(FLUSHES) as pool:
-        for _ in pool.map(sync_folder, sorted(folders)):
+        for _ in pool.map(sync, sorted(folders)):
             pass
 
 

@@ -14,7 +14,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine, insert, select
 
-from hauberk.errors import DiskFullError, HomeBusyError, UsageError
+from hauberk.errors import DiskFullError, HauberkError, HomeBusyError, UsageError
 
 from . import compaction, database, recovery, tables
 from .commit import Commit, check
@@ -206,9 +206,7 @@ def _make(path: Path, *, create: bool) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.chmod(0o700)
     except OSError as error:
-        if is_disk_full(error):
-            raise _disk_full(path) from error
-        raise UsageError(f"the home cannot be made: {error.strerror}", where=str(path)) from error
+        raise _unusable(path, error) from error
 
 
 def _lock(path: Path) -> FileLock:
@@ -226,6 +224,8 @@ def _lock(path: Path) -> FileLock:
             where=str(path),
             hint="Wait for it to end, or name another home",
         ) from error
+    except OSError as error:
+        raise _unusable(path, error) from error
     with contextlib.suppress(OSError):  # it only tells others whom to wait for
         owner.write_text(f"{os.getpid()}\n", "utf-8")
     return lock
@@ -244,6 +244,14 @@ def _signer(path: Path, engine: Engine) -> Signer:
     with engine.begin() as connection:
         connection.execute(insert(tables.home).values(key="origin", value=signer.name))
     return signer
+
+
+def _unusable(path: Path, error: OSError) -> HauberkError:
+    if is_disk_full(error):
+        return _disk_full(path)
+    return UsageError(
+        f"the home cannot be written: {error.strerror}", where=str(path), hint="Name another home"
+    )
 
 
 def _disk_full(path: Path) -> DiskFullError:
