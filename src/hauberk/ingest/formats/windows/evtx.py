@@ -82,13 +82,15 @@ def _chunk_records(chunk: bytes) -> Iterator[tuple[Place, bytes | None, str | No
     if not chunk.startswith(_CHUNK_MAGIC):
         yield (0, len(chunk)), None, "no EVTX chunk: expected ElfChnk at its start"
         return
-    places = _places(chunk)
-    texts, fault = _texts(chunk)
+    places, gaps = _places(chunk)
+    texts, fault = _texts(_bridged(chunk, gaps))
     # Record ids repeat in files that were pieced together, so each id has a queue of texts.
     for number, place in places:
         queue = texts.get(number)
         text = queue.popleft() if queue else None
         yield place, text, None if text else f"damaged record: {fault or 'it cannot be read'}"
+    for place in gaps:
+        yield place, None, "damaged record: its header is broken"
     unplaced = [text for queue in texts.values() for text in queue]
     for text in unplaced:  # read, though no header of its own was found
         yield (_FIRST_RECORD, 0), text, None
@@ -96,12 +98,13 @@ def _chunk_records(chunk: bytes) -> Iterator[tuple[Place, bytes | None, str | No
         yield (0, len(chunk)), None, f"damaged chunk: {fault}"
 
 
-def _places(chunk: bytes) -> list[tuple[int, Place]]:
-    """Record id and place of each record, from the chain of headers in the chunk."""
+def _places(chunk: bytes) -> tuple[list[tuple[int, Place]], list[Place]]:
+    """Record id and place of each record in the chain of headers, and the gaps in that chain."""
     (free,) = struct.unpack_from("<I", chunk, _FREE_SPACE) if len(chunk) >= 52 else (0,)
     end = free if _FIRST_RECORD <= free <= len(chunk) else len(chunk)
     found: list[tuple[int, Place]] = []
-    at = _FIRST_RECORD
+    gaps: list[Place] = []
+    at = whole = _FIRST_RECORD
     while at + 24 <= end:
         if chunk[at : at + 4] != _RECORD_MAGIC:
             at = chunk.find(_RECORD_MAGIC, at + 1, end)
@@ -112,9 +115,25 @@ def _places(chunk: bytes) -> list[tuple[int, Place]]:
         if not _SMALLEST <= size <= len(chunk) - at:
             at += 4
             continue
+        if at > whole:
+            gaps.append((whole, at - whole))
         found.append((number, (at, size)))
-        at += size
-    return found
+        at = whole = at + size
+    return found, gaps
+
+
+def _bridged(chunk: bytes, gaps: list[Place]) -> bytes:
+    """The chunk with a header over each gap, so that the records behind it are read as well.
+
+    The parser gives up a chunk at the first broken header; one bad byte would hide what follows.
+    """
+    if not gaps:
+        return chunk
+    bridged = bytearray(chunk)
+    for at, length in gaps:
+        if length >= _SMALLEST:
+            bridged[at : at + 8] = _RECORD_MAGIC + struct.pack("<I", length)
+    return bytes(bridged)
 
 
 def _texts(chunk: bytes) -> tuple[dict[int, deque[bytes]], str | None]:
