@@ -1,4 +1,4 @@
-"""The public rule base: how much of it compiles, and that it fires on the events it was made for."""
+"""The public rules: how much of them compiles, and that they fire on what they were made for."""
 
 from collections.abc import Callable
 from pathlib import Path
