@@ -47,7 +47,7 @@ results: setup  ## Measure detection on every set of ../shared/data and write do
 	@$(BIN)/python -m benchmarks.results
 
 docs: setup  ## Generate the tables in docs/ from the code
-	@$(BIN)/python -m benchmarks.generate_docs
+	@$(BIN)/python docs/generate.py
 
 lock: $(STAMP)  ## Resolve dependencies anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
