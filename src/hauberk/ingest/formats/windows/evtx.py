@@ -21,6 +21,8 @@ _FIRST_RECORD = 512
 _FREE_SPACE = 48
 _SMALLEST = 28
 _CHUNK_MAGIC = b"ElfChnk\0"
+_LAST_ID = 2**64 - 1  # ids given to gaps count down from here
+_SOME_TIME = 130_000_000_000_000_000  # a FILETIME in 2012; the parser checks that it is one
 _RECORD_MAGIC = b"\x2a\x2a\0\0"
 
 Place = tuple[int, int]
@@ -89,8 +91,9 @@ def _chunk_records(chunk: bytes) -> Iterator[tuple[Place, bytes | None, str | No
         queue = texts.get(number)
         text = queue.popleft() if queue else None
         yield place, text, None if text else f"damaged record: {fault or 'it cannot be read'}"
-    for place in gaps:
-        yield place, None, "damaged record: its header is broken"
+    for i, place in enumerate(gaps):
+        queue = texts.pop(_LAST_ID - i, None)
+        yield place, queue[0] if queue else None, "damaged record: its header is broken"
     unplaced = [text for queue in texts.values() for text in queue]
     for text in unplaced:  # read, though no header of its own was found
         yield (_FIRST_RECORD, 0), text, None
@@ -130,9 +133,10 @@ def _bridged(chunk: bytes, gaps: list[Place]) -> bytes:
     if not gaps:
         return chunk
     bridged = bytearray(chunk)
-    for at, length in gaps:
+    for i, (at, length) in enumerate(gaps):
         if length >= _SMALLEST:
-            bridged[at : at + 8] = _RECORD_MAGIC + struct.pack("<I", length)
+            header = _RECORD_MAGIC + struct.pack("<IQQ", length, _LAST_ID - i, _SOME_TIME)
+            bridged[at : at + len(header)] = header
     return bytes(bridged)
 
 
