@@ -9,51 +9,23 @@ docs/results.jsonl, the table to docs/results.md.
 
 import argparse
 import json
-import math
 import multiprocessing
 import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from hauberk.errors import HauberkError
 from hauberk.pipeline import Scan, ScanOptions, scan
 
 from .captures import SETS, Capture, named, unpack
+from .outcomes import TOP, EstateOutcome, Outcome
+from .results_page import page
 
 ROOT = Path(__file__).resolve().parents[1]
-TOP = 3
 ESTATES = "soc-ait-ads"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a scan made of one capture."""
-
-    data_set: str
-    name: str
-    expected: tuple[str, ...]
-    note: str
-    quiet: bool
-    rank: int | None  # of the first incident that names it, 1 the best
-    family_rank: int | None  # the same, siblings of the sub-technique counted too
-    headline: bool  # it is among the first three techniques of that incident
-    above: bool  # that incident is within the default budget
-    incidents: int
-    shown: int
-    techniques: tuple[str, ...]  # of the three best incidents
-    events: int
-    rejected: int
-    days: float
-    seconds: float
-    error: str = ""
-
-    @property
-    def found(self) -> bool:
-        """First to third."""
-        return self.rank is not None and self.rank <= TOP
 
 
 def run(capture: Capture, rules: Sequence[Path] = ()) -> Outcome:
@@ -67,6 +39,8 @@ def run(capture: Capture, rules: Sequence[Path] = ()) -> Outcome:
             answer = scan(ScanOptions(paths=paths, home=Path(folder) / "home", rules=rules))
         except HauberkError as error:
             return _failed(capture, str(error), time.perf_counter() - began)
+        except Exception as error:  # noqa: BLE001  # one capture's fault must not hide the others
+            return _failed(capture, f"{type(error).__name__}: {error}", time.perf_counter() - began)
     return _outcome(capture, answer, time.perf_counter() - began)
 
 
@@ -125,20 +99,6 @@ def _outcome(capture: Capture, answer: Scan, seconds: float) -> Outcome:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class EstateOutcome:
-    """What a scan made of one estate's alerts: the best rank at which each stage is met."""
-
-    estate: str
-    alerts: int
-    incidents: int
-    shown: int
-    ranks: dict[str, int | None]
-    days: float
-    seconds: float
-    memory_mib: float
-
-
 def run_estate(path: Path) -> EstateOutcome:
     """Scan the alerts of one estate; labels are read from the raw records of the evidence only."""
     import resource  # noqa: PLC0415  # not on every platform
@@ -184,19 +144,6 @@ def _stages(path: Path) -> list[str]:
     return list(found)
 
 
-def interval(hits: int, total: int) -> tuple[float, float]:
-    """95 % Wilson interval of a share.
-
-    Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927).
-    """
-    if not total:
-        return 0.0, 0.0
-    z, share = 1.959964, hits / total
-    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total**2)) / (1 + z * z / total)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 def _work(task: tuple[Capture, tuple[Path, ...]]) -> Outcome:
     return run(*task)
 
@@ -229,8 +176,6 @@ def measure_estates() -> list[EstateOutcome]:
 
 def main() -> None:
     """Measure, print, and write what was measured."""
-    from .results_page import page  # noqa: PLC0415  # it needs the outcomes' types from here
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", nargs="*", default=[*SETS, ESTATES])
     parser.add_argument("--rules", nargs="*", type=Path, default=[])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import median
 
-from .results import TOP, EstateOutcome, Outcome, interval
+from .outcomes import TOP, EstateOutcome, Outcome, interval
 
 HEAD = """# Results
 

@@ -20,7 +20,7 @@ def events() -> str:
     lines = [
         "# Events\n",
         "Generated from `src/hauberk/events/columns.toml` by `make docs`.\n",
-        f"One row of a table is one event. Names are OCSF {OCSF_VERSION} attribute paths, flattened",
+        f"One row of a table is one event. Names are OCSF {OCSF_VERSION} attribute paths, joined",
         "with dots; where the OCSF path differs from the column's name it is given.\n",
     ]
     tables = class_tables()
@@ -37,7 +37,7 @@ def events() -> str:
 def _table(columns: list) -> list[str]:  # type: ignore[type-arg]  # Column is not in the door
     rows = ["| column | type | means | OCSF path |", "|---|---|---|---|"]
     rows += [
-        f"| `{c.name}` | {c.type_name} | {c.meaning} | {f'`{c.ocsf}`' if c.ocsf != c.name else ''} |"
+        f"| `{c.name}` | {c.type_name} | {c.meaning} | {c.ocsf if c.ocsf != c.name else ''} |"
         for c in columns
     ]
     return rows

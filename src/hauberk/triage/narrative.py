@@ -1,14 +1,10 @@
 """An incident told as a paragraph, from the evidence alone: each clause is a finding's own word."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from hauberk.events import tactics_of, technique_name
 
-if TYPE_CHECKING:
-    from .ranking import Weighed
+from .weighing import Weighed
 
 MAX_STEPS = 7
 """Findings that the paragraph tells; the timeline has all of them."""
@@ -41,7 +37,9 @@ def narrate(in_time: list[Weighed], entities: list[str]) -> str:
         before = one.start or before
     hidden = len(in_time) - len(steps)
     if hidden > 0:
-        belong = "finding of less weight belongs" if hidden == 1 else "findings of less weight belong"
+        belong = (
+            "finding of less weight belongs" if hidden == 1 else "findings of less weight belong"
+        )
         sentences.append(f"{hidden:,} more {belong} to the same story.")
     return " ".join(sentences)
 

@@ -6,8 +6,8 @@ further tactic that is supported.
 """
 
 from collections import Counter
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import date
 
 import polars as pl
 
@@ -16,18 +16,10 @@ from hauberk.events import FindingKind, finding_uid, tactics_of
 from .interface import Incident, Link, Reason
 from .narrative import narrate, title
 from .surprise import evidence_bits
+from .weighing import Weighed, weigh
 
 PRIOR_BITS = -8.0
 """Log2 odds that a cluster of findings is an incident before its evidence is weighed."""
-
-SAME_TECHNIQUE = 0.5
-"""Worth of a finding relative to a stronger one of the same kind and technique."""
-
-SAME_KIND = 0.85
-"""Worth of a finding relative to a stronger one of the same kind."""
-
-KIND_CAP = 24.0
-"""Most bits that findings of one kind bring to an incident."""
 
 TACTIC_BITS = 1.0
 """Bits for each tactic beyond the first that findings worth a bit or more support."""
@@ -44,24 +36,6 @@ MAX_LINKS = 400
 """Pairs of entities that an incident's graph keeps, most findings first."""
 
 _ENTITY_ORDER = ("host", "user", "principal", "mailbox", "ip", "domain", "process", "file", "hash")
-
-
-@dataclass(frozen=True, slots=True)
-class Weighed:
-    """A finding with its bits before and after discounts."""
-
-    uid: str
-    title: str
-    message: str
-    kind: str
-    techniques: tuple[str, ...]
-    entities: tuple[str, ...]
-    start: datetime | None
-    end: datetime | None
-    count: int
-    severity_id: int
-    bits: float
-    counted: float
 
 
 def rank(findings: pl.DataFrame, *, budget: float = BUDGET, floor: float = FLOOR) -> list[Incident]:
@@ -96,36 +70,6 @@ def within_budget(incidents: list[Incident], budget: float, floor: float) -> lis
             taken[day] += 1
         marked.append(replace(incident, above_budget=above))
     return marked
-
-
-def weigh(part: pl.DataFrame) -> list[Weighed]:
-    """Discount the findings of one cluster, given strongest first; strongest counted first."""
-    spoken: Counter[tuple[str, str]] = Counter()
-    kinds: Counter[str] = Counter()
-    rules: set[tuple[str, str]] = set()
-    sums: dict[str, float] = {}
-    weighed = []
-    for row in part.iter_rows(named=True):
-        kind, techniques = row["kind"], tuple(row["techniques"] or ())
-        about = techniques[0].split(".", 1)[0] if techniques else row["rule_uid"]
-        rule = (kind, row["rule_uid"])
-        discount = SAME_TECHNIQUE ** spoken[kind, about] * SAME_KIND ** kinds[kind]
-        # The same rule again on the same story is the same evidence again.
-        counted = 0.0 if rule in rules else row["bits"] * discount
-        counted = min(counted, KIND_CAP - sums.get(kind, 0.0))
-        if counted > 0:
-            rules.add(rule)
-            spoken[kind, about] += 1
-            kinds[kind] += 1
-            sums[kind] = sums.get(kind, 0.0) + counted
-        weighed.append(
-            Weighed(
-                row["uid"], row["title"], row["message"], kind, techniques,
-                tuple(row["entities"] or ()), row["time"], row["end_time"], row["count"],
-                row["severity_id"] or 0, row["bits"], counted,
-            )
-        )  # fmt: skip
-    return sorted(weighed, key=lambda one: -one.counted)
 
 
 def _incident(part: pl.DataFrame) -> Incident | None:
