@@ -9,7 +9,7 @@ from .interface import (
     RecordBatch,
     Reject,
 )
-from .known_formats import format_named, formats, recognise, why_unrecognised
+from .known_formats import format_named, installed_formats, recognise, why_unrecognised
 from .sources import (
     Batch,
     Input,
@@ -43,7 +43,7 @@ __all__ = [
     "dead_letters",
     "find_inputs",
     "format_named",
-    "formats",
+    "installed_formats",
     "parse_again",
     "read_ahead",
     "read_batches",

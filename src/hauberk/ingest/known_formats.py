@@ -16,7 +16,7 @@ _TEXT_CONTROLS = frozenset(b"\t\r\n\x0c\x1b")
 
 
 @cache
-def formats() -> Mapping[str, Format]:
+def installed_formats() -> Mapping[str, Format]:
     """Every installed format by name, one instance each."""
     found: dict[str, Format] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
@@ -28,10 +28,11 @@ def formats() -> Mapping[str, Format]:
 def format_named(name: str) -> Format:
     """The format of that name. Raises UsageError where there is none."""
     try:
-        return formats()[name]
+        return installed_formats()[name]
     except KeyError:
         raise UsageError(
-            f"no format is called {name!r}", hint=f"Known are {', '.join(sorted(formats()))}"
+            f"no format is called {name!r}",
+            hint=f"Known are {', '.join(sorted(installed_formats()))}",
         ) from None
 
 
@@ -42,7 +43,7 @@ def recognise(head: bytes, path: PurePath | None) -> Format | None:
     """
     best: Format | None = None
     surest = _SURE_ENOUGH
-    for _, known in sorted(formats().items()):
+    for _, known in sorted(installed_formats().items()):
         sure = known.sniff(head, path)
         if sure > surest:
             best, surest = known, sure

@@ -106,3 +106,21 @@ def test_a_thousand_spellings_of_a_channel_make_one_group() -> None:
     parsed = WindowsJson().parse(RecordBatch(b"\n".join(map(orjson.dumps, rows)), "f"))
     assert len(parsed.groups) == 1
     accounted(parsed)
+
+
+def test_events_of_ever_new_kinds_make_a_bounded_number_of_groups() -> None:
+    rows = [{"EventID": n, "Channel": "Application"} for n in range(3000)]
+    rows += [{"EventID": 1, "Channel": f"channel {n}"} for n in range(3000)]
+    rows += [{"EventID": 4624, "Channel": "Security"}]
+    parsed = WindowsJson().parse(RecordBatch(b"\n".join(map(orjson.dumps, rows)), "f"))
+    accounted(parsed)
+    assert parsed.events == len(rows)
+    assert len(parsed.groups) < 1100
+    assert ("security", "4624") in {(g.group.key.service, g.group.key.event_code)
+                                    for g in parsed.groups}  # fmt: skip
+    codes = {
+        code
+        for each in parsed.groups
+        for code in each.group.events["metadata.event_code"].to_list()
+    }
+    assert {str(n) for n in range(3000)} <= codes

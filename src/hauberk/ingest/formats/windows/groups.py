@@ -22,6 +22,7 @@ Row = dict[str, object]
 Numbers = npt.NDArray[np.int64]
 
 _MAX_NAME = 256
+_MAX_KINDS = 1024
 _PROVIDERS = ("Provider_Name", *names().aliases["Provider_Name"])
 
 
@@ -47,7 +48,7 @@ def group_rows(rows: Sequence[Row], numbers: Numbers) -> Grouped:
             service = service_of(channel)[:_MAX_NAME]
             buckets.setdefault((service, code), []).extend(members)
     groups: list[ParsedGroup] = []
-    for (service, code), members in buckets.items():
+    for (service, code), members in _bounded(buckets).items():
         members.sort()
         mapping = mappings().get((service, code)) or other_events()
         for chosen, chosen_rows in _split(mapping, service, rows, members):
@@ -56,6 +57,22 @@ def group_rows(rows: Sequence[Row], numbers: Numbers) -> Grouped:
             group = _group(key, chosen, [rows[i] for i in chosen_rows], part.columns[positions])
             groups.append(ParsedGroup(group, numbers[positions]))
     return Grouped(groups, bad)
+
+
+def _bounded(buckets: dict[tuple[str, str], list[int]]) -> dict[tuple[str, str], list[int]]:
+    """The same rows in a bounded number of groups.
+
+    Anybody may write events of any id into the Application log, and each group has its price. The
+    rarest kinds that have no mapping share one group a service, without an event code.
+    """
+    free = [key for key in buckets if key not in mappings()]
+    if len(free) <= _MAX_KINDS:
+        return buckets
+    known = set(names().services.values())
+    for key in sorted(free, key=lambda key: -len(buckets[key]))[_MAX_KINDS:]:
+        members = buckets.pop(key)
+        buckets.setdefault((key[0] if key[0] in known else "", ""), []).extend(members)
+    return buckets
 
 
 def _by_kind(rows: Sequence[Row], part: SystemPart) -> dict[tuple[str, str | None], list[int]]:
@@ -130,6 +147,10 @@ def _group(key: LogKey, mapping: EventMapping, rows: list[Row], system: pl.DataF
         if chosen is not None:
             codes = per_distinct(chosen, lambda text, table=table: table.get(text.lower()))  # type: ignore[misc]
             columns[column] = _series(column, codes)
+    if not key.event_code:
+        columns["metadata.event_code"] = text_series(
+            "metadata.event_code", fields.column("EventID") or [None] * len(rows)
+        )
     constants: Mapping[str, str | int] = {
         **mapping.constants, "metadata.event_code": key.event_code,
     }  # fmt: skip
