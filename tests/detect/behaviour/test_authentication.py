@@ -4,10 +4,10 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hauberk.detect.behaviour import authentication
+from hauberk.detect.behaviour import authentication, walking
 from hauberk.events import FINDING_SCHEMA, MAX_EVIDENCE, EventBatch, EventClass
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -153,7 +153,7 @@ def test_accounts_that_name_nobody_are_left_out():
 
 
 def test_made_up_names_do_not_grow_the_memory(monkeypatch):
-    monkeypatch.setattr(authentication, "MAX_KEYS", 500)
+    monkeypatch.setattr(walking, "MAX_KEYS", 500)
     rows = [
         (i / 100, f"n{i}", f"10.{i // 65536}.{i // 256 % 256}.{i % 256}", FAIL) for i in range(5000)
     ]
@@ -186,6 +186,7 @@ def attack_and_work(seed):
 
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 500), cuts=st.lists(st.floats(0, 1), max_size=5))
+@example(seed=469, cuts=[0.1875])
 def test_cutting_attempts_into_other_batches_changes_nothing(seed, cuts):
     frame = attack_and_work(seed)
     whole, _ = judge(frame)

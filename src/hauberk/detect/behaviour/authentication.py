@@ -27,20 +27,7 @@ from hauberk.events import (
 )
 
 from .attempts import ATTEMPT_SCHEMA, COLUMNS, attempts
-from .bursts import (
-    DAY_US,
-    GAP_US,
-    Flags,
-    Ints,
-    Walk,
-    burst_schema,
-    codes,
-    is_level,
-    is_power_of_two,
-    joined,
-    latest,
-    walk,
-)
+from .bursts import DAY_US, GAP_US, burst_schema, is_level, is_power_of_two
 from .campaigns import (
     GUESSED,
     GUESSING,
@@ -53,6 +40,7 @@ from .campaigns import (
 )
 from .measure import SPOKEN_SCHEMA, held_to_measure
 from .quiet import QUIET_SCHEMAS, QuietSpraying
+from .walking import MAX_KEYS, PAIR, bursts_after, kept_as_evidence, walked
 
 REPORT_AT = 0.02
 """Largest p that is worth a finding."""
@@ -63,21 +51,17 @@ TOLD_FROM = 8
 SUCCESS_AFTER = 5
 """Failures, or failed accounts of a source, from which a success is told of."""
 
-MAX_KEYS = 200_000
-"""Bursts, and failures kept as evidence, of one day; beyond, the oldest leave."""
-
 SAID_FREELY = 30
 """Findings of one measure an hour; beyond, only what is stranger than all that was said before."""
 
 EPOCH = 1 << 17
 """Attempts that are judged together, at most; the bounds above are held at their ends."""
 
-_PAIR = ("source", "account")
 _MEASURES = ("guessing", "spraying", "many", "success")
 _ATTEMPT = tuple(ATTEMPT_SCHEMA)
 
 _SCHEMAS: Mapping[str, pl.Schema] = {
-    "pairs": burst_schema(_PAIR, "source_start", "account_start"),
+    "pairs": burst_schema(PAIR, "source_start", "account_start"),
     "sources": burst_schema(("source",), "distinct"),
     "accounts": burst_schema(("account",), "distinct"),
     "recent": ATTEMPT_SCHEMA,
@@ -153,8 +137,8 @@ class AuthenticationDetector:
         self, rows: pl.DataFrame, tables: dict[str, pl.DataFrame]
     ) -> Iterator[dict[str, object]]:
         """Findings of some attempts; moves `tables` on."""
-        walked = _walked(rows, tables)
-        failed = walked.filter("fail")
+        in_bursts = walked(rows, tables)
+        failed = in_bursts.filter("fail")
         recent = pl.concat([tables["recent"], failed.select(_ATTEMPT)])
         guessing = _steps(
             failed.filter(is_power_of_two("pair_count")),
@@ -174,8 +158,8 @@ class AuthenticationDetector:
             tables["many"],
             _MANY,
         )
-        success, told = _successes(rows, walked, tables)
-        quiet = QuietSpraying.judge(walked, rows, tables)
+        success, told = _successes(rows, in_bursts, tables)
+        quiet = QuietSpraying.judge(in_bursts, rows, tables)
 
         # A source that sprays is told once, not again for each account that it tries.
         alone = (pl.col("source_distinct") < TOLD_FROM) | (pl.col("pair_count") > TOLD_FROM)
@@ -212,12 +196,12 @@ class AuthenticationDetector:
             success=success.history,
             told=told,
             spoken=spoken,
-            recent=_kept(recent),
+            recent=kept_as_evidence(recent),
             clock=tables["clock"].with_columns(
                 pl.lit(int(rows["us"][-1])).alias("us"), pl.col("attempts") + rows.height
             ),
             **quiet.tables,
-            **_bursts_after(failed, tables),
+            **bursts_after(failed, tables),
         )
 
     def _told(
@@ -229,6 +213,8 @@ class AuthenticationDetector:
             failures = evidence[tuple(row[key] for key in keys)].filter(
                 (pl.col("us") >= row[start]) & (pl.col("number") <= row["number"])
             )
+            # No more than is kept of earlier batches: what is said must not depend on their cuts.
+            failures = failures.tail(MAX_EVIDENCE)
             size = row[_SIZES[shape.rule_uid]]
             name = "\0".join([*(row[key] for key in keys), str(row[start]), str(size)])
             tries = row["source_count"] / max(1, row["source_distinct"])
@@ -249,7 +235,7 @@ class AuthenticationDetector:
     def _told_successes(
         self, rows: pl.DataFrame, recent: pl.DataFrame
     ) -> Iterator[dict[str, object]]:
-        by_pair = _by_key(recent, rows, _PAIR)
+        by_pair = _by_key(recent, rows, PAIR)
         by_source = _by_key(recent, rows, ("source",))
         for row in rows.iter_rows(named=True):
             pair = (row["source"], row["account"])
@@ -279,7 +265,7 @@ class AuthenticationDetector:
 
 
 _KEYS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    GUESSING.rule_uid: (_PAIR, "pair_start"),
+    GUESSING.rule_uid: (PAIR, "pair_start"),
     SPRAYING.rule_uid: (("source",), "source_start"),
     MANY_SOURCES.rule_uid: (("account",), "account_start"),
 }
@@ -308,48 +294,6 @@ def _epochs(rows: pl.DataFrame, ordinal: int) -> Iterator[pl.DataFrame]:
         begin += length
 
 
-def _walked(rows: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """The attempts that touch any burst, with the bursts they are in."""
-    failed = rows.filter("fail")
-    sources = pl.concat([failed["source"], tables["sources"]["source"]]).unique()
-    accounts = pl.concat([failed["account"], tables["accounts"]["account"]]).unique()
-    touching = rows.filter(
-        pl.col("source").is_in(sources.implode()) | pl.col("account").is_in(accounts.implode())
-    )
-    us, fail = touching["us"].to_numpy(), touching["fail"].to_numpy()
-    pairs = joined(touching, tables["pairs"], _PAIR)
-    by_pair = walk(codes(touching, _PAIR), us, fail, pairs)
-    columns: dict[str, Ints | Flags] = {
-        "pair_start": by_pair.placed(by_pair.start),
-        "pair_count": by_pair.counts(fail, pairs["count"]),
-    }
-    for name in _PAIR:
-        before = joined(touching, tables[f"{name}s"], (name,))
-        by_name = walk(codes(touching, (name,)), us, fail, before)
-        start = by_name.placed(by_name.start)
-        new = _first_of_pair(by_pair, fail, start, pairs[f"{name}_start"])
-        columns[f"{name}_start"] = start
-        columns[f"{name}_count"] = by_name.counts(fail, before["count"])
-        columns[f"{name}_new"] = new
-        columns[f"{name}_distinct"] = by_name.counts(new, before["distinct"])
-    return touching.with_columns(pl.Series(name, values) for name, values in columns.items())
-
-
-def _first_of_pair(by_pair: Walk, fail: Flags, start: Ints, before: Ints) -> Flags:
-    """Whether each row is the first failure of its pair in the burst that began at `start`.
-
-    `before`: the burst in which the pair failed last, before these rows.
-    """
-    order = by_pair.order[fail[by_pair.order]]
-    starts = start[order]
-    # Rows of one pair lie together: the one before is its previous failure, or another pair's.
-    same_pair = np.diff(by_pair.key[order], prepend=-1) == 0
-    previous = np.where(same_pair, np.concatenate(([0], starts))[: len(order)], before[order])
-    new = np.zeros(len(fail), dtype=np.bool_)
-    new[order] = starts != previous
-    return new
-
-
 def _steps(
     rows: pl.DataFrame, size: str, history: pl.DataFrame, calibration: Calibration
 ) -> _Judged:
@@ -360,10 +304,10 @@ def _steps(
 
 
 def _successes(
-    rows: pl.DataFrame, walked: pl.DataFrame, tables: Mapping[str, pl.DataFrame]
+    rows: pl.DataFrame, in_bursts: pl.DataFrame, tables: Mapping[str, pl.DataFrame]
 ) -> tuple[_Judged, pl.DataFrame]:
     """Successes to be told of, the first of each order of magnitude; and the table `told`."""
-    after = walked.filter(~pl.col("fail")).with_columns(
+    after = in_bursts.filter(~pl.col("fail")).with_columns(
         pl.max_horizontal("pair_count", "source_distinct").alias("size")
     )
     all_of_them = rows.filter(~pl.col("fail")).join(
@@ -384,7 +328,7 @@ def _successes(
         )
         .join(ranked, on="number", how="left", maintain_order="left")
     )
-    keys = [*_PAIR, "start", "level"]
+    keys = [*PAIR, "start", "level"]
     fresh = telling.unique(keys, keep="first", maintain_order=True).join(
         tables["told"], on=keys, how="anti", maintain_order="left"
     )
@@ -392,56 +336,6 @@ def _successes(
     today = int(rows["us"][-1]) // DAY_US
     told = told.filter(pl.col("us") // DAY_US == today).tail(MAX_KEYS)
     return _Judged(fresh.filter(pl.col("p") <= REPORT_AT), history), told
-
-
-def _bursts_after(
-    failed: pl.DataFrame, tables: Mapping[str, pl.DataFrame]
-) -> dict[str, pl.DataFrame]:
-    """The tables of bursts after the failures."""
-    last = pl.col("us").alias("last")
-    return {
-        "pairs": latest(
-            tables["pairs"],
-            failed.select(
-                *_PAIR,
-                pl.col("pair_start").alias("start"),
-                last,
-                pl.col("pair_count").alias("count"),
-                "source_start",
-                "account_start",
-            ),
-            _PAIR,
-            MAX_KEYS,
-        ),
-        **{
-            f"{name}s": latest(
-                tables[f"{name}s"],
-                failed.select(
-                    name,
-                    pl.col(f"{name}_start").alias("start"),
-                    last,
-                    pl.col(f"{name}_count").alias("count"),
-                    pl.col(f"{name}_distinct").alias("distinct"),
-                ),
-                (name,),
-                MAX_KEYS,
-            )
-            for name in _PAIR
-        },
-    }
-
-
-def _kept(recent: pl.DataFrame) -> pl.DataFrame:
-    """Failures that later findings may show: of today, the last few of each pair."""
-    if recent.is_empty():
-        return recent
-    of_today = recent.filter(pl.col("us") // DAY_US == int(recent["us"][-1]) // DAY_US)
-    key = codes(of_today, _PAIR)
-    order = np.argsort(key, kind="stable")
-    ends = np.cumsum(np.bincount(key))
-    kept = np.zeros(len(key), dtype=np.bool_)
-    kept[order] = ends[key[order]] - np.arange(len(key)) <= MAX_EVIDENCE
-    return of_today.filter(pl.Series(kept)).tail(MAX_KEYS)
 
 
 def _by_key(
