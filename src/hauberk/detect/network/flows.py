@@ -1,0 +1,161 @@
+"""Flows: each connection once, in one frame, whatever the sensor wrote.
+
+Flow records (Zeek conn, Suricata flow and netflow, Argus) are connections by themselves. Records of
+an application (HTTP requests, TLS handshakes) stand in for a connection that no flow record tells
+of: a record whose connection id a flow record named before is that connection again, and is left
+out. A flow record carries the time at which its connection began, so it comes first.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from hauberk.detect.interface import State
+from hauberk.events import (
+    LATEST,
+    EntityKind,
+    EventBatch,
+    EventClass,
+    Status,
+    entity,
+    is_internal,
+)
+
+_TRAFFIC = 6
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+
+_COLUMNS = (
+    "time", "metadata.uid", "activity_id", "status_id", "device.hostname", "src_endpoint.ip",
+    "src_endpoint.port", "dst_endpoint.ip", "dst_endpoint.port", "connection_info.uid",
+    "connection_info.protocol_name", "app_name", "duration", "traffic.bytes_out",
+    "traffic.bytes_in", "traffic.packets_out", "traffic.packets_in", "tls.sni",
+)  # fmt: skip
+_HTTP = (
+    "time", "metadata.uid", "device.hostname", "src_endpoint.ip", "src_endpoint.port",
+    "dst_endpoint.ip", "dst_endpoint.port", "connection_info.uid", "traffic.bytes_out",
+    "traffic.bytes_in", "http_request.url.hostname",
+)  # fmt: skip
+
+FLOW_COLUMNS: Mapping[EventClass, tuple[str, ...]] = {
+    EventClass.NETWORK_ACTIVITY: _COLUMNS,
+    EventClass.HTTP_ACTIVITY: _HTTP,
+}
+"""What `flows` reads of the lake."""
+
+MAX_CONNECTIONS = 500_000
+"""Connection ids of flow records that are remembered, the latest."""
+
+_SEEN = pl.Schema({"connection": pl.String(), "us": pl.Int64()})
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """Connections in time order, and the table of connections that later records may repeat.
+
+    Columns of `rows`: `us`, `uid`, `host`, `src`, `sport`, `dst`, `port`, `proto`, `app`, `failed`
+    (no answer, or refused), `duration` (s), `out`, `back` (bytes), `packets_out`, `packets_back`,
+    `name` (TLS or HTTP name of the destination), `src_in`, `dst_in` (internal addresses).
+    """
+
+    rows: pl.DataFrame
+    seen: pl.DataFrame
+
+
+def flows(batch: EventBatch, state: State) -> Flows:
+    """The batch's connections; rows without time or both addresses are left out."""
+    seen = state.get("connections", pl.DataFrame(schema=_SEEN))
+    network = _named(batch, EventClass.NETWORK_ACTIVITY, _COLUMNS)
+    own = network.filter(pl.col("activity_id") == _TRAFFIC)
+    others = [network.filter((pl.col("activity_id") != _TRAFFIC).fill_null(value=True))]
+    http = _named(batch, EventClass.HTTP_ACTIVITY, _HTTP)
+    if http.height:
+        others.append(http.with_columns(pl.lit("http").alias("app_name")))
+    known = pl.concat(
+        [
+            seen,
+            own.filter(pl.col("app_name").is_not_null()).select(
+                pl.col("connection_info.uid").alias("connection"),
+                pl.col("time").dt.timestamp("us").alias("us"),
+            ),
+        ]
+    ).drop_nulls("connection")
+    lone = pl.concat(others, how="diagonal_relaxed").join(
+        known.select("connection"),
+        left_on="connection_info.uid",
+        right_on="connection",
+        how="anti",
+    )
+    rows = _shaped(pl.concat([own, lone], how="diagonal_relaxed"))
+    # Long connections are named again late; a day covers nearly all of them.
+    if known.height:
+        latest = known["us"].max()
+        assert isinstance(latest, int)
+        known = known.filter(pl.col("us") > latest - DAY_US).tail(MAX_CONNECTIONS)
+    return Flows(rows, known)
+
+
+def _named(batch: EventBatch, event_class: EventClass, columns: tuple[str, ...]) -> pl.DataFrame:
+    return batch.events(event_class, columns).filter(
+        (pl.col("time") < LATEST)
+        & pl.col("src_endpoint.ip").is_not_null()
+        & pl.col("dst_endpoint.ip").is_not_null()
+    )
+
+
+def _shaped(rows: pl.DataFrame) -> pl.DataFrame:
+    name = pl.col("tls.sni")
+    if "http_request.url.hostname" in rows.columns:
+        name = pl.coalesce(name, "http_request.url.hostname")
+    proto = pl.col("connection_info.protocol_name").str.to_lowercase()
+    proto = pl.when(proto.str.contains("icmp")).then(pl.lit("icmp")).otherwise(proto)
+    back = pl.col("traffic.bytes_in")
+    # A handshake without a byte of data in either direction asked only whether the port is open.
+    bare = (proto == "tcp") & (pl.col("traffic.bytes_out") == 0) & (back == 0)
+    spoken = proto.is_in(["tcp", "udp"]) & (pl.col("status_id") != int(Status.SUCCESS))
+    silent = spoken & (pl.coalesce("traffic.packets_in", back) == 0)
+    failed = (pl.col("status_id") == int(Status.FAILURE)) | bare | silent
+    shaped = rows.select(
+        pl.col("time").dt.timestamp("us").alias("us"),
+        pl.col("metadata.uid").alias("uid"),
+        pl.col("device.hostname").alias("host"),
+        pl.col("src_endpoint.ip").alias("src"),
+        pl.col("src_endpoint.port").fill_null(-1).alias("sport"),
+        pl.col("dst_endpoint.ip").alias("dst"),
+        pl.col("dst_endpoint.port").fill_null(-1).alias("port"),
+        proto.fill_null("tcp").alias("proto"),
+        pl.col("app_name").alias("app"),
+        failed.fill_null(value=False).alias("failed"),
+        pl.col("duration"),
+        pl.col("traffic.bytes_out").alias("out"),
+        back.alias("back"),
+        pl.col("traffic.packets_out").alias("packets_out"),
+        pl.col("traffic.packets_in").alias("packets_back"),
+        name.alias("name"),
+    )
+    places = pl.concat([shaped["src"], shaped["dst"]]).unique()
+    inside = pl.Series([is_internal(text) for text in places], dtype=pl.Boolean)
+
+    def internal(column: str) -> pl.Expr:
+        known = pl.col(column).replace_strict(places, inside, return_dtype=pl.Boolean)
+        return known if len(places) else pl.lit(value=False)
+
+    return shaped.with_columns(
+        internal("src").alias("src_in"), internal("dst").alias("dst_in")
+    ).sort("us", "uid")
+
+
+INBOUND = ~pl.col("src_in") & pl.col("dst_in")
+"""From the Internet to an internal address. Between two public addresses nobody's side is known;
+those are judged as if the source were ours."""
+
+
+TO_MANY = pl.col("dst").str.contains(r"^(22[4-9]|23\d)\.|\.255$|^[fF][fF]")
+"""To a multicast or broadcast address: nobody answers, and nobody should."""
+
+
+def subject(address: str, host: str | None) -> str | None:
+    """The entity of an address: its host's name where the record gives one."""
+    named = entity(EntityKind.HOST, host) if host else None
+    return named or entity(EntityKind.IP, address)
