@@ -1,0 +1,24 @@
+"""Many predicates asked of one value at once."""
+
+import re
+
+import pytest
+
+from hauberk.detect.sigma.predicate import Op, Predicate
+from hauberk.detect.sigma.values import ValueMatcher
+
+FLAGS = {"": re.RegexFlag(0), "i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
+PATTERNS = [("(a|b)c", ""), ("^x$", "m"), ("[0-9]{3}", ""), ("(foo|BAR)", "i"), ("a.c", "s")]
+
+
+@pytest.mark.parametrize("value", ["bc", "q\nx\nz", "1234", "bar", "a\nc", "none", "", "BC"])
+def test_regular_expressions_scanned_together_answer_as_each_alone(value: str) -> None:
+    predicates = [Predicate(Op.REGEX, text, True, flags) for text, flags in PATTERNS * 4]
+    expected = {i for i, p in enumerate(predicates) if re.search(p.text, value, FLAGS[p.extra])}
+    assert ValueMatcher(predicates).match(value) == expected
+
+
+def test_an_open_quotation_does_not_swallow_its_neighbours() -> None:
+    predicates = [Predicate(Op.REGEX, text, True) for text in (r"\Qa|b", "[xy]")]
+    assert ValueMatcher(predicates).match("x") == {1}
+    assert ValueMatcher(predicates).match("a|b") == {0}
