@@ -31,8 +31,6 @@ from .predicate import (
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NOTHING: frozenset[int] = frozenset()
 _SECOND = itemgetter(1)
-_GATED = 8
-"""Regular expressions that are looked for in one scan before each is tried alone."""
 
 
 class _Literals:
@@ -110,8 +108,6 @@ class ValueMatcher:
         self._times: list[tuple[int, str, int]] = []
         self._networks: list[tuple[int, _Network]] = []
         self._regexes: dict[int, re2._Regexp] = {}
-        self._unanchored: list[int] = []
-        self._gates: list[tuple[re2._Regexp, tuple[int, ...]]] | None = None
         for index, predicate in enumerate(self._predicates):
             self._add(index, predicate)
         self._folded.freeze()
@@ -126,11 +122,7 @@ class ValueMatcher:
             longest = max((p[1:] for p in like_parts(text) if p[0] == "="), key=len, default="")
             self._verify_on(literals, longest, index)
         elif op is Op.REGEX:
-            literal = required_literal(text)
-            if literal:
-                self._verify_on(self._folded, literal, index)
-            else:
-                self._unanchored.append(index)
+            self._verify_on(self._folded, required_literal(text), index)
         elif op is Op.NULL:
             self._null.append(index)
         elif op is Op.PRESENT:
@@ -166,8 +158,6 @@ class ValueMatcher:
         folded = fold(text)
         self._folded.find(folded, true, verify)
         self._cased.find(text, true, verify)
-        if self._unanchored:
-            verify.update(self._gated(text.encode("utf-8", "replace")))
         if verify:
             true.update(i for i in verify if i not in true and self._verified(i, text, folded))
         if self._numbers:
@@ -181,26 +171,6 @@ class ValueMatcher:
         if self._networks:
             true.update(_in_networks(text, self._networks))
         return frozenset(true)
-
-    def _gated(self, data: bytes) -> Iterable[int]:
-        """Regular expressions without a literal that may match: few scans for all of them."""
-        if self._gates is None:
-            self._gates = []
-            for start in range(0, len(self._unanchored), _GATED):
-                members = tuple(self._unanchored[start : start + _GATED])
-                self._gates.append((self._joined(members), members))
-        return [i for gate, members in self._gates if gate.search(data) for i in members]
-
-    def _joined(self, members: Sequence[int]) -> "re2._Regexp":
-        asked = [self._predicates[index] for index in members]
-        # An open quotation would swallow its neighbours.
-        if not any("\\Q" in one.text for one in asked):
-            text = "|".join(f"(?{one.extra}:{one.text})" for one in asked)
-            try:
-                return compiled(Predicate(Op.REGEX, text, cased=True))
-            except re2.error:  # together they are too large
-                pass
-        return compiled(Predicate(Op.REGEX, "", cased=True))
 
     def _verified(self, index: int, text: str, folded: str) -> bool:
         predicate = self._predicates[index]
