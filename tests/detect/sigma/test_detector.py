@@ -61,7 +61,7 @@ def test_a_firing_becomes_a_finding_that_says_what_was_seen(rules_of: Compile) -
     assert finding["evidence"] == ["b:0"]
     assert (finding["count"], finding["time"], finding["end_time"]) == (1, START, START)
     assert finding["surprise"] == pytest.approx(0.002)
-    assert finding["message"] == ("rule 0 on h1 by ann: CommandLine was 'vssadmin DEL shadows'")
+    assert finding["message"] == "rule 0 on h1 by ann: CommandLine “vssadmin DEL shadows”"
     reasons = finding["reasons"]
     assert isinstance(reasons, list)
     assert [(r["text"], r["value"]) for r in reasons] == [

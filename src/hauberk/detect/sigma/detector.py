@@ -54,6 +54,7 @@ _OTHERS: tuple[tuple[EntityKind, str], ...] = (
     (EntityKind.DOMAIN, "http_request.url.hostname"),
     (EntityKind.FILE, "file.path"),
 )
+_SHOWN = 120
 _WINDOW = "1h"
 _COLUMNS = ("metadata.uid", "time", *_HOST, *_USER, *dict.fromkeys(c for _, c in _OTHERS))
 
@@ -190,8 +191,14 @@ def message(
     times = f", {count} times within the hour" if count > 1 else ""
     # The longest value tells most: a command line rather than the image that it names again.
     shown = max(reasons, key=lambda reason: len(reason.value), default=None)
-    seen = f": {shown.field} was {shown.value!r}" if shown and shown.value else ""
+    seen = f": {shown.field} “{_clipped(shown.value)}”" if shown and shown.value else ""
     return f"{rule.title}{place}{person}{times}{seen}"
+
+
+def _clipped(value: str) -> str:
+    """A value as one short line."""
+    line = " ".join(value.split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
 
 
 def _collapsed(firings: pl.DataFrame) -> Iterable[dict[str, object]]:
