@@ -14,7 +14,7 @@ def title(weighed: list[Weighed], entities: list[str]) -> str:
     """What happened and where, in one line: the strongest techniques and the first entities."""
     names: list[str] = []
     for one in weighed:
-        label = technique_name(one.techniques[0]) if one.techniques else one.title
+        label = technique_name(one.techniques[0]) if one.techniques else one.title.rstrip(".")
         if label not in names and (one.counted > 0 or not names):
             names.append(label)
         if len(names) == 3:
@@ -58,7 +58,8 @@ def _opening(
 
 def _step(one: Weighed, before: datetime | None) -> str:
     text = (one.message or one.title).rstrip(".")
-    times = f" ({one.count:,} times)" if one.count > 1 and str(one.count) not in text else ""
+    told = str(one.count) in text.replace(",", "")
+    times = f" ({one.count:,} times)" if one.count > 1 and not told else ""
     return f"{_since(one.start, before)}{text}{times}."
 
 
