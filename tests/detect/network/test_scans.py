@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from hauberk.detect.network import scans, tally
 from hauberk.events import FINDING_SCHEMA
 
+from .conftest import Capture
+
 INSIDE, TARGET, OUTSIDE = "10.0.0.5", "10.0.0.9", "8.8.4.4"
 NO_ANSWER = {
     "status_id": 2, "traffic.bytes_out": 0, "traffic.bytes_in": 0, "traffic.packets_in": 0,
@@ -136,8 +138,6 @@ def test_findings_and_state_do_not_depend_on_how_batches_are_cut(capture_kind, d
 
 @pytest.fixture(scope="module")
 def capture_kind():
-    from tests.detect.network.conftest import Capture  # noqa: PLC0415
-
     return Capture()
 
 

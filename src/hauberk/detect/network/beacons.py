@@ -1,0 +1,313 @@
+"""Beacons: a host that calls the same place on the Internet again and again, in a rhythm.
+
+A pair is source, destination, protocol and port. At its 8th, 16th, 32nd ... connection its last
+moments are judged (`regularity`). Regular is hardly ever chance, but mostly innocent: updaters,
+telemetry and push channels call home in a rhythm too. So the p never falls below how often an
+innocent pair is regular:
+
+| destination | P(regular, innocent) |
+|---|---|
+| a web port or a service that is known to call home | 0.004 |
+| any other port | 0.00005 |
+| any other port, and most calls fail | 0.00002 |
+
+It grows 3 times where sizes differ from call to call, and 30 times where three sources or more, and
+a tenth of all, call the same destination; between two public addresses it is never below 0.004.
+What this environment's own pairs do weighs in by `judgement`.
+Resolvers and clocks are explained by their ports.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from hauberk.detect.interface import DetectorSpec, State
+from hauberk.events import MAX_EVIDENCE, EventBatch, FindingKind, findings_frame
+
+from .flows import DAY_US, FLOW_COLUMNS, TO_MANY, flows, subject
+from .judgement import Case, judged
+from .regularity import rhythm
+from .telling import Said, bits, finding, lasted
+
+KEPT = 64
+"""Connections of a pair that are remembered and judged."""
+
+LEVELS = tuple(8 * 2**step for step in range(20))
+MAX_MOMENTS = 300_000
+MAX_USERS = 200_000
+EPOCH = 1 << 17
+FORGOTTEN_US = 7 * DAY_US
+"""Moments and users that survive an eviction, and after how long a silent pair is forgotten."""
+
+WEB = (80, 443, 8080, 8443)
+_CLOCKS = (53, 67, 68, 123, 137, 138, 546, 547, 853, 1900, 5353, 5355)
+_CALLING = (*WEB, 25, 110, 143, 465, 500, 587, 993, 995, 1194, 1883, 3478, 4500, 5222, 5223, 5228,
+            8883, 51820)  # fmt: skip
+
+INNOCENT, ODD, ODD_FAILED, UNSIDED = 0.004, 5e-5, 2e-5, 0.004
+
+_MOMENTS = pl.Schema(
+    {
+        "key": pl.String(),
+        "number": pl.Int64(),
+        "us": pl.Int64(),
+        "uid": pl.String(),
+        "out": pl.Int64(),
+        "failed": pl.Boolean(),
+    }
+)
+_USERS = pl.Schema({"place": pl.String(), "src": pl.String(), "us": pl.Int64()})
+_CLOCK = pl.Schema({"rows": pl.Int64(), "pairs": pl.Int64()})
+_SHOWN = (
+    "key",
+    "us",
+    "uid",
+    "src",
+    "dst",
+    "port",
+    "proto",
+    "host",
+    "app",
+    "name",
+    "out",
+    "failed",
+    "src_in",
+)
+
+
+class BeaconDetector:
+    """Judges pairs by the rhythm of their connections."""
+
+    spec = DetectorSpec(
+        name="network-beacons",
+        version="1",
+        kind=FindingKind.NETWORK,
+        title="Beacons",
+        columns=FLOW_COLUMNS,
+    )
+
+    def judge(self, batch: EventBatch, state: State) -> tuple[pl.DataFrame, State]:
+        """Findings of this batch and the state after it."""
+        taken = flows(batch, state)
+        after: dict[str, pl.DataFrame] = {**state, "connections": taken.seen}
+        rows = _calls(taken.rows)
+        clock = state.get("clock", pl.DataFrame([(0, 0)], schema=_CLOCK, orient="row"))
+        done = int(clock["rows"][0])
+        found: list[dict[str, object]] = []
+        begin = 0
+        while begin < rows.height:
+            length = EPOCH - (done + begin) % EPOCH
+            part = rows.slice(begin, length)
+            found.extend(self._judge_part(part, after))
+            begin += length
+            if part.height == length:
+                after.update(_evicted(after))
+        pairs = int(after["pairs"]["pairs"][0]) if "pairs" in after else 0
+        after["clock"] = pl.DataFrame([(done + rows.height, pairs)], schema=_CLOCK, orient="row")
+        return findings_frame(found), after
+
+    def _judge_part(
+        self, rows: pl.DataFrame, after: dict[str, pl.DataFrame]
+    ) -> list[dict[str, object]]:
+        """Findings of some calls; moves `after` on."""
+        users = after.get("users", pl.DataFrame(schema=_USERS))
+        fresh = rows.select("place", "src", "us").unique(["place", "src"], keep="first")
+        fresh = fresh.join(users, on=["place", "src"], how="anti")
+        after["users"] = users = pl.concat([users, fresh.sort("us", "place", "src")])
+        moments, due = _due(rows, after.get("moments", pl.DataFrame(schema=_MOMENTS)))
+        after["moments"] = moments.filter(
+            pl.col("number") > pl.col("number").max().over("key") - KEPT
+        )
+        before = int(after["pairs"]["pairs"][0]) if "pairs" in after else 0
+        first = (due["number"] == LEVELS[0]).cast(pl.Int64).cum_sum()
+        due = _weighed(due.with_columns((first + before).alias("population")), users)
+        after["pairs"] = pl.DataFrame({"pairs": [before + int(first[-1] if len(first) else 0)]})
+        cases = [
+            Case(
+                "odd" if row["odd"] else "usual",
+                row["key"],
+                row["us"] // DAY_US,
+                row["model"],
+                row["population"],
+            )
+            for row in due.iter_rows(named=True)
+        ]
+        ps, past = judged(cases, after)
+        after.update(past)
+        return [
+            self._finding(row, p, moments)
+            for row, p in zip(due.iter_rows(named=True), ps, strict=True)
+            if p is not None
+        ]
+
+    def _finding(
+        self, row: Mapping[str, object], p: float, moments: pl.DataFrame
+    ) -> dict[str, object]:
+        number, until = _whole(row["number"]), _whole(row["us"])
+        shown = moments.filter(
+            (pl.col("key") == row["key"])
+            & (pl.col("number") <= number)
+            & (pl.col("number") > number - MAX_EVIDENCE)
+        )
+        since = _whole(row["since"])
+        period, jitter = float(str(row["period"])), float(str(row["jitter"]))
+        failing = bool(row["failing"])
+        place = f"{row['dst']} port {row['port']}/{row['proto']}"
+        name = f" ({row['name']})" if row["name"] else ""
+        failed = ", and most calls fail" if failing else ""
+        return finding(
+            Said(
+                rule_uid="network.beacon-failed" if failing else "network.beacon",
+                title="Regular calls that fail" if failing else "Regular calls to one place",
+                message=(
+                    f"{row['src']} calls {place}{name} every {lasted(period)}, give or take "
+                    f"{jitter:.0%}: {number:,} connections so far{failed}."
+                ),
+                techniques=_techniques(row),
+                entities=(
+                    subject(str(row["src"]), str(row["host"]) if row["host"] else None),
+                    subject(str(row["dst"]), None),
+                ),
+                evidence=shown["uid"].to_list(),
+                since=since,
+                until=until,
+                count=number,
+                p=p,
+                name=f"{row['key']}\0{number}",
+                reasons=[
+                    (
+                        f"intervals by chance would be as regular with 2^-{row['bits']:.0f}",
+                        lasted(period),
+                        float(str(row["bits"])),
+                    ),
+                    (
+                        f"an innocent pair on such a port calls in a rhythm in "
+                        f"{float(str(row['innocent'])):.2g} of cases",
+                        f"{row['port']}/{row['proto']}",
+                        bits(float(str(row["innocent"]))),
+                    ),
+                    (f"{row['users']:,} of {row['sources']:,} sources call it", "", 0.0),
+                ],
+            ),
+            self.spec,
+        )
+
+
+def detector() -> BeaconDetector:
+    """The detector `network-beacons`."""
+    return BeaconDetector()
+
+
+def _calls(rows: pl.DataFrame) -> pl.DataFrame:
+    """Connections to the Internet that could be calls home."""
+    outward = ~pl.col("dst_in") & ~TO_MANY & pl.col("proto").is_in(["tcp", "udp"])
+    calls = rows.filter(outward & (pl.col("port") > 0) & ~pl.col("port").is_in(_CLOCKS))
+    # A low port that calls a high one answers somebody.
+    calls = calls.filter(~(pl.col("sport").is_between(1, 1023) & (pl.col("port") >= 1024)))
+    port = pl.col("port").cast(pl.String)
+    place = pl.concat_str([pl.col("dst"), pl.col("proto"), port], separator="|")
+    return calls.with_columns(place.alias("place")).with_columns(
+        pl.concat_str([pl.col("src"), pl.col("place")], separator="|").alias("key")
+    )
+
+
+def _due(rows: pl.DataFrame, kept: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """All remembered moments with the new ones, and the rows at a level with their rhythm."""
+    number = kept.group_by("key").agg(pl.col("number").max().alias("before"))
+    numbered = rows.join(number, on="key", how="left", maintain_order="left").with_columns(
+        (pl.col("before").fill_null(0) + pl.int_range(1, pl.len() + 1)).over("key").alias("number")
+    )
+    moments = pl.concat([kept, numbered.select(_MOMENTS.names())]).sort("key", "number")
+    at_level = numbered.filter(pl.col("number").is_in(list(LEVELS)))
+    place = moments.with_row_index("place").select("key", "number", "place")
+    due = at_level.select(*_SHOWN, "number").join(
+        place, on=["key", "number"], how="left", maintain_order="left"
+    )
+    seconds = moments["us"].to_numpy() / 1e6
+    out = moments["out"].fill_null(0).to_numpy().astype(np.float64)
+    failed = moments["failed"].to_numpy()
+    measured = {
+        name: np.zeros(due.height) for name in ("bits", "period", "jitter", "spread", "bad")
+    }
+    since = np.zeros(due.height, dtype=np.int64)
+    ends = due["place"].to_numpy().astype(np.int64)
+    sizes = np.minimum(due["number"].to_numpy(), KEPT)
+    for size in np.unique(sizes):
+        chosen = np.flatnonzero(sizes == size)
+        window = ends[chosen][:, None] + np.arange(-size + 1, 1)
+        found = rhythm(seconds[window])
+        measured["bits"][chosen] = found.bits
+        measured["period"][chosen] = found.period
+        measured["jitter"][chosen] = found.jitter
+        middle = np.median(out[window], axis=1)
+        off = np.abs(out[window] - middle[:, None]) > 0.1 * np.abs(middle)[:, None] + 16
+        measured["spread"][chosen] = off.mean(axis=1)
+        measured["bad"][chosen] = failed[window].mean(axis=1)
+        since[chosen] = moments["us"].to_numpy()[window[:, 0]]
+    return moments, due.with_columns(
+        pl.Series("since", since), *(pl.Series(name, values) for name, values in measured.items())
+    )
+
+
+def _weighed(due: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
+    """The due rows with how often an innocent pair is like them, and the model's p."""
+    place = pl.col("key").str.splitn("|", 2).struct.field("field_1").alias("place")
+    asked = due.select("key", "number", "us", place)
+    by_place = (
+        asked.join(users, on="place", how="left")
+        .group_by("key", "number")
+        .agg((pl.col("us_right") <= pl.col("us")).sum().alias("users"))
+    )
+    first = users.group_by("src").agg(pl.col("us").min())["us"].sort()
+    sources = np.searchsorted(first.to_numpy(), due["us"].to_numpy(), side="right")
+    counted = due.join(by_place, on=["key", "number"], how="left", maintain_order="left")
+    odd = ~pl.col("port").is_in(_CALLING)
+    failing = pl.col("bad") > 0.7
+    crowd = (pl.col("users") >= 3) & (pl.col("users") * 10 >= pl.col("sources"))
+    innocent = (
+        pl.when(odd & failing).then(ODD_FAILED).when(odd).then(ODD).otherwise(INNOCENT)
+        * pl.when(pl.col("spread") > 0.5).then(3.0).otherwise(1.0)
+        * pl.when(crowd).then(30.0).otherwise(1.0)
+    )
+    # Between two public addresses the caller may be anybody's scanner.
+    innocent = pl.max_horizontal(innocent, pl.when("src_in").then(0.0).otherwise(UNSIDED))
+    chance = 2.0 ** -pl.col("bits") * (pl.col("population") + 1)
+    return (
+        counted.with_columns(
+            pl.Series("sources", sources.astype(np.int64)),
+            odd.alias("odd"),
+            failing.alias("failing"),
+        )
+        .with_columns(innocent.alias("innocent"))
+        .with_columns(pl.max_horizontal("innocent", chance).clip(upper_bound=1.0).alias("model"))
+    )
+
+
+def _techniques(row: Mapping[str, object]) -> tuple[str, ...]:
+    app, port = row["app"], row["port"]
+    if app == "http" or (app is None and port in WEB):
+        return ("T1071.001",) if port in WEB else ("T1071.001", "T1571")
+    if app in {"ssl", "tls", "quic"}:
+        return ("T1071.001", "T1573") if port in WEB else ("T1573", "T1571", "T1071.001")
+    if app:
+        return ("T1071", "T1571") if row["odd"] else ("T1071",)
+    return ("T1571", "T1095", "T1071") if row["odd"] else ("T1071",)
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _evicted(after: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    moments, users = after["moments"], after["users"]
+    newest = pl.col("us").max()
+    alive = moments.filter(pl.col("us").max().over("key") > newest - FORGOTTEN_US)
+    if alive.height > MAX_MOMENTS:
+        # Pairs with most connections stay: names that somebody makes up are met once.
+        most = pl.col("number").max().over("key")
+        order = alive.with_columns(most.alias("most")).sort(
+            "most", "key", "number", descending=[True, False, True]
+        )
+        alive = order.head(MAX_MOMENTS).drop("most").sort("key", "number")
+    return {"moments": alive, "users": users.tail(MAX_USERS)}
