@@ -1,0 +1,64 @@
+"""What each finding of a cluster is worth beside the others."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+SAME_TECHNIQUE = 0.5
+"""Worth of a finding relative to a stronger one of the same kind and technique."""
+
+SAME_KIND = 0.85
+"""Worth of a finding relative to a stronger one of the same kind."""
+
+KIND_CAP = 24.0
+"""Most bits that findings of one kind bring to an incident."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A finding with its bits before and after discounts."""
+
+    uid: str
+    title: str
+    message: str
+    kind: str
+    techniques: tuple[str, ...]
+    entities: tuple[str, ...]
+    start: datetime | None
+    end: datetime | None
+    count: int
+    severity_id: int
+    bits: float
+    counted: float
+
+
+def weigh(part: pl.DataFrame) -> list[Weighed]:
+    """Discount the findings of one cluster, given strongest first; strongest counted first."""
+    spoken: Counter[tuple[str, str]] = Counter()
+    kinds: Counter[str] = Counter()
+    rules: set[tuple[str, str]] = set()
+    sums: dict[str, float] = {}
+    weighed = []
+    for row in part.iter_rows(named=True):
+        kind, techniques = row["kind"], tuple(row["techniques"] or ())
+        about = techniques[0].split(".", 1)[0] if techniques else row["rule_uid"]
+        rule = (kind, row["rule_uid"])
+        discount = SAME_TECHNIQUE ** spoken[kind, about] * SAME_KIND ** kinds[kind]
+        # The same rule again on the same story is the same evidence again.
+        counted = 0.0 if rule in rules else row["bits"] * discount
+        counted = min(counted, KIND_CAP - sums.get(kind, 0.0))
+        if counted > 0:
+            rules.add(rule)
+            spoken[kind, about] += 1
+            kinds[kind] += 1
+            sums[kind] = sums.get(kind, 0.0) + counted
+        weighed.append(
+            Weighed(
+                row["uid"], row["title"], row["message"], kind, techniques,
+                tuple(row["entities"] or ()), row["time"], row["end_time"], row["count"],
+                row["severity_id"] or 0, row["bits"], counted,
+            )
+        )  # fmt: skip
+    return sorted(weighed, key=lambda one: -one.counted)
