@@ -26,7 +26,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: setup  ## Emulate one day of a small company, scan it, print the incidents, write the report
 	@rm -rf demo && mkdir -p demo
-	@$(BIN)/hauberk emulate --out demo/logs --seed 7 --users 25 --days 1 --campaign ransomware
+	@$(BIN)/hauberk emulate --out demo --seed 7 --users 25 --days 1 --campaign ransomware
 	@status=0; $(BIN)/hauberk scan demo/logs --home demo/home --html demo/report.html || status=$$?; \
 	  test $$status -eq 0 -o $$status -eq 10
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from hauberk import __version__
 from hauberk.errors import ExitCode, HauberkError
 
-from . import replay, scan, show, verify
+from . import emulate, replay, scan, show, verify
 
 app = typer.Typer(
     name="hauberk",
@@ -33,6 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.command("emulate", help=emulate.HELP)(emulate.command)
 app.command("scan", help=scan.HELP)(scan.command)
 app.command("show", help=show.HELP)(show.command)
 app.command("verify", help=verify.HELP)(verify.command)
