@@ -1,25 +1,25 @@
 """EVTX, Windows' own binary log files."""
 
-import io
 import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import PurePath
 
 import numpy as np
 import orjson
-from evtx import PyEvtxParser
 
 from hauberk.ingest.interface import Framing, Parsed, RecordBatch, Reject
 
+from .chunk_process import SHARED, Reading
+from .chunk_program import CHUNK, SMALLEST_RECORD
 from .groups import group_rows
 from .shapes import flat_row
 
-CHUNK = 65536
-_HEADER = 4096
+_TABLES = 128
 _FIRST_RECORD = 512
 _FREE_SPACE = 48
-_SMALLEST = 28
 _CHUNK_MAGIC = b"ElfChnk\0"
 _LAST_ID = 2**64 - 1  # ids given to gaps count down from here
 _SOME_TIME = 130_000_000_000_000_000  # a FILETIME in 2012; the parser checks that it is one
@@ -28,6 +28,12 @@ _RECORD_MAGIC = b"\x2a\x2a\0\0"
 Place = tuple[int, int]
 """Offset and length of a record within its chunk."""
 
+Found = tuple[Place, bytes | None, str | None]
+"""Place of a record and its JSON text, or why there is none."""
+
+Reader = Callable[[bytes], Reading]
+"""Reads the records of one chunk."""
+
 
 class Evtx:
     """EVTX files. Their records are kept as the JSON text of their XML (`windows-json`)."""
@@ -35,6 +41,9 @@ class Evtx:
     name = "evtx"
     version = "1"
     framing = Framing.EVTX_CHUNKS
+
+    def __init__(self, read: Reader = SHARED.read) -> None:
+        self._read = read
 
     def sniff(self, head: bytes, path: PurePath | None) -> float:  # noqa: ARG002
         """1 where the file begins as EVTX files do."""
@@ -47,9 +56,8 @@ class Evtx:
         rows: list[dict[str, object]] = []
         numbers: list[int] = []
         rejects: list[Reject] = []
-        for begin in range(0, len(records.data), CHUNK):
-            chunk = records.data[begin : begin + CHUNK]
-            for (offset, length), text, reason in _chunk_records(chunk):
+        for begin, found in self._chunks(records.data):
+            for (offset, length), text, reason in found:
                 place = records.offset + begin + offset, length
                 row = _row(text) if text is not None else None
                 if row is None:
@@ -68,6 +76,15 @@ class Evtx:
             raw_format="windows-json",
         )  # fmt: skip
 
+    def _chunks(self, data: bytes) -> Iterator[tuple[int, list[Found]]]:
+        """Offset and records of each chunk, read while the one before is worked on."""
+        begins = range(0, len(data), CHUNK)
+        chunks = (data[begin : begin + CHUNK] for begin in begins)
+        with ThreadPoolExecutor(1, thread_name_prefix="evtx") as ahead:
+            yield from zip(
+                begins, ahead.map(partial(_chunk_records, read=self._read), chunks), strict=True
+            )
+
 
 def _row(text: bytes) -> dict[str, object] | None:
     try:
@@ -77,28 +94,35 @@ def _row(text: bytes) -> dict[str, object] | None:
     return flat_row(record) if type(record) is dict else None
 
 
-def _chunk_records(chunk: bytes) -> Iterator[tuple[Place, bytes | None, str | None]]:
+def _chunk_records(chunk: bytes, read: Reader) -> list[Found]:
     """Place and JSON text of every record in one chunk, or why there is none."""
     if not chunk.strip(b"\0"):
-        return
+        return []
     if not chunk.startswith(_CHUNK_MAGIC):
-        yield (0, len(chunk)), None, "no EVTX chunk: expected ElfChnk at its start"
-        return
+        return [((0, len(chunk)), None, "no EVTX chunk: expected ElfChnk at its start")]
     places, gaps = _places(chunk)
-    texts, fault = _texts(_bridged(chunk, gaps))
+    reading = read(_prepared(chunk, gaps))
+    fault = reading.fault
     # Record ids repeat in files that were pieced together, so each id has a queue of texts.
+    texts: dict[int, deque[bytes]] = {}
+    for number, text in reading.records:
+        texts.setdefault(number, deque()).append(text)
+    found: list[Found] = []
     for number, place in places:
         queue = texts.get(number)
-        text = queue.popleft() if queue else None
-        yield place, text, None if text else f"damaged record: {fault or 'it cannot be read'}"
+        if queue:
+            found.append((place, queue.popleft(), None))
+        else:
+            found.append((place, None, f"damaged record: {fault or 'it cannot be read'}"))
     for i, place in enumerate(gaps):
         queue = texts.pop(_LAST_ID - i, None)
-        yield place, queue[0] if queue else None, "damaged record: its header is broken"
-    unplaced = [text for queue in texts.values() for text in queue]
-    for text in unplaced:  # read, though no header of its own was found
-        yield (_FIRST_RECORD, 0), text, None
+        found.append((place, queue[0] if queue else None, "damaged record: its header is broken"))
+    unplaced = [each for queue in texts.values() for each in queue]
+    # Read, though no header of its own was found.
+    found += [((_FIRST_RECORD, 0), each, None) for each in unplaced]
     if fault and not places and not unplaced:
-        yield (0, len(chunk)), None, f"damaged chunk: {fault}"
+        found.append(((0, len(chunk)), None, f"damaged chunk: {fault}"))
+    return found
 
 
 def _places(chunk: bytes) -> tuple[list[tuple[int, Place]], list[Place]]:
@@ -115,7 +139,7 @@ def _places(chunk: bytes) -> tuple[list[tuple[int, Place]], list[Place]]:
                 break
             continue
         size, number = struct.unpack_from("<IQ", chunk, at + 4)
-        if not _SMALLEST <= size <= len(chunk) - at:
+        if not SMALLEST_RECORD <= size <= len(chunk) - at:
             at += 4
             continue
         if at > whole:
@@ -125,49 +149,18 @@ def _places(chunk: bytes) -> tuple[list[tuple[int, Place]], list[Place]]:
     return found, gaps
 
 
-def _bridged(chunk: bytes, gaps: list[Place]) -> bytes:
-    """The chunk with a header over each gap, so that the records behind it are read as well.
+def _prepared(chunk: bytes, gaps: list[Place]) -> bytes:
+    """The chunk as the parser is given it: without its tables, and with a header over each gap.
 
     The parser gives up a chunk at the first broken header; one bad byte would hide what follows.
+    The chunk's tables of names and templates are an index that it does without: what they point to
+    is read where it is needed. Their chains can lead in circles that it would follow for ever.
     """
-    if not gaps:
-        return chunk
-    bridged = bytearray(chunk)
+    prepared = bytearray(chunk)
+    end = min(_FIRST_RECORD, len(chunk))
+    prepared[_TABLES:end] = bytes(max(0, end - _TABLES))
     for i, (at, length) in enumerate(gaps):
-        if length >= _SMALLEST:
+        if length >= SMALLEST_RECORD:
             header = _RECORD_MAGIC + struct.pack("<IQQ", length, _LAST_ID - i, _SOME_TIME)
-            bridged[at : at + len(header)] = header
-    return bytes(bridged)
-
-
-def _texts(chunk: bytes) -> tuple[dict[int, deque[bytes]], str | None]:
-    """JSON texts of the records by id, in order, and the first fault met."""
-    texts: dict[int, deque[bytes]] = {}
-    fault: str | None = None
-    try:
-        parser = PyEvtxParser(io.BytesIO(_file_header() + chunk.ljust(CHUNK, b"\0")), 1)
-        found = parser.records_json()
-    except (RuntimeError, ValueError, OSError) as error:
-        return texts, _said(error)
-    # A damaged record raises and the next call goes on; a chunk holds no more than this many.
-    for _ in range(CHUNK // _SMALLEST):
-        try:
-            record = next(found, None)
-        except (RuntimeError, ValueError, OSError) as error:
-            fault = fault or _said(error)
-            continue
-        if record is None:
-            break
-        text = record["data"].encode("utf-8", "replace")
-        texts.setdefault(int(record["event_record_id"]), deque()).append(text)
-    return texts, fault
-
-
-def _said(error: Exception) -> str:
-    return str(error).replace("\n", " ")[:200]
-
-
-def _file_header() -> bytes:
-    """The header of a file of one chunk, so that the chunk can be read by itself."""
-    fields = struct.pack("<8sQQQIHHHH", b"ElfFile\0", 0, 0, 1, 128, 1, 3, _HEADER, 1)
-    return fields.ljust(_HEADER, b"\0")
+            prepared[at : at + len(header)] = header
+    return bytes(prepared)
