@@ -25,7 +25,7 @@ import polars as pl
 from hauberk.detect.interface import DetectorSpec, State
 from hauberk.events import MAX_EVIDENCE, EventBatch, FindingKind, findings_frame
 
-from .flows import DAY_US, FLOW_COLUMNS, TO_MANY, flows, subject
+from .flows import CALLING, DAY_US, FLOW_COLUMNS, TO_MANY, flows, subject
 from .judgement import Case, judged
 from .regularity import rhythm
 from .telling import Said, bits, finding, lasted
@@ -42,9 +42,6 @@ FORGOTTEN_US = 7 * DAY_US
 
 WEB = (80, 443, 8080, 8443)
 _CLOCKS = (53, 67, 68, 123, 137, 138, 546, 547, 853, 1900, 5353, 5355)
-_CALLING = (*WEB, 25, 110, 143, 465, 500, 587, 993, 995, 1194, 1883, 3478, 4500, 5222, 5223, 5228,
-            8883, 51820)  # fmt: skip
-
 INNOCENT, ODD, ODD_FAILED, UNSIDED = 0.004, 5e-5, 2e-5, 0.004
 
 _MOMENTS = pl.Schema(
@@ -262,7 +259,7 @@ def _weighed(due: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
     first = users.group_by("src").agg(pl.col("us").min())["us"].sort()
     sources = np.searchsorted(first.to_numpy(), due["us"].to_numpy(), side="right")
     counted = due.join(by_place, on=["key", "number"], how="left", maintain_order="left")
-    odd = ~pl.col("port").is_in(_CALLING)
+    odd = ~pl.col("port").is_in(CALLING)
     failing = pl.col("bad") > 0.7
     crowd = (pl.col("users") >= 3) & (pl.col("users") * 10 >= pl.col("sources"))
     innocent = (

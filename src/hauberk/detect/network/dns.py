@@ -17,8 +17,8 @@ import polars as pl
 from hauberk.detect.interface import DetectorSpec, State
 from hauberk.events import EntityKind, EventBatch, EventClass, FindingKind, entity
 
-from .flows import HOUR_US, subject
-from .measures import DOUBLING, Measure, Row, judged_measures, keyed
+from .flows import HOUR_US
+from .measures import DOUBLING, Measure, Row, judged_measures, keyed, source
 from .names import split_names
 from .tally import power_law
 
@@ -71,7 +71,7 @@ def _say_tunnel(row: Row) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _source(row: Row) -> list[str | None]:
-    return [subject(str(row["src"]), str(row["host"]) if row["host"] else None)]
+    return [source(row)]
 
 
 def _source_and_domain(row: Row) -> list[str | None]:

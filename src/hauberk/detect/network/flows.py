@@ -44,7 +44,7 @@ FLOW_COLUMNS: Mapping[EventClass, tuple[str, ...]] = {
 }
 """What `flows` reads of the lake."""
 
-MAX_CONNECTIONS = 500_000
+MAX_CONNECTIONS = 200_000
 """Connection ids of flow records that are remembered, the latest."""
 
 _SEEN = pl.Schema({"connection": pl.String(), "us": pl.Int64()})
@@ -75,7 +75,7 @@ def flows(batch: EventBatch, state: State) -> Flows:
     known = pl.concat(
         [
             seen,
-            own.filter(pl.col("app_name").is_not_null()).select(
+            own.filter(pl.col("app_name").str.contains("http|ssl|tls")).select(
                 pl.col("connection_info.uid").alias("connection"),
                 pl.col("time").dt.timestamp("us").alias("us"),
             ),
@@ -150,6 +150,12 @@ INBOUND = ~pl.col("src_in") & pl.col("dst_in")
 """From the Internet to an internal address. Between two public addresses nobody's side is known;
 those are judged as if the source were ours."""
 
+
+CALLING = (
+    25, 53, 67, 68, 80, 110, 123, 143, 443, 465, 500, 587, 853, 993, 995, 1194, 1883, 3478, 4500,
+    5222, 5223, 5228, 8080, 8443, 8883, 51820,
+)  # fmt: skip
+"""Ports of services on the Internet that ordinary programs call, keep open, and call again."""
 
 TO_MANY = pl.col("dst").str.contains(r"^(22[4-9]|23\d)\.|\.255$|^[fF][fF]")
 """To a multicast or broadcast address: nobody answers, and nobody should."""

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
 from hauberk.detect.interface import DetectorSpec, State
 from hauberk.events import findings_frame
 
-from .flows import DAY_US
+from .flows import DAY_US, subject
 from .judgement import Case, judged
 from .tally import Tally, at_level
 from .telling import Said, bits, finding, lasted
@@ -23,11 +24,12 @@ DOUBLING = tuple(8 * 2**step for step in range(13))
 class Measure:
     """Something that is counted a key and a window.
 
-    `rows` picks and keys the rows of `table`; `counted` (`count` or `distinct`) is judged where it
-    reaches one of `levels` and `condition` holds, by `model`, the tail when nothing is wrong; both
-    are over the counted rows. With `failing`, rows whose `failed` is not set are watched too, but
-    are no target of their own. `say` gives title, sentence and techniques; `about` the entities,
-    the one it is about first, who is also the subject of the past.
+    `rows` picks and keys the rows of `table`. `counted` (`count`, `distinct` or the `sum_` of a
+    column) is judged where it reaches one of `levels` and `condition` holds, by `model`, the tail
+    when nothing is wrong; both are over the counted rows. With `failing`, rows whose `failed` is
+    not set are watched too, but are no target of their own. `say` gives title, sentence and
+    techniques; `about` the entities, the one it is about first, who is also the subject of the
+    past.
     """
 
     name: str
@@ -89,6 +91,23 @@ def keyed(rows: pl.DataFrame, key: list[str], target: str, window: int = DAY_US)
     )
 
 
+def source(row: Row) -> str | None:
+    """The entity of a row's source, by its host's name where the record gives one."""
+    host = str(row["host"]) if row["host"] and row.get("src_in", True) else None
+    return subject(str(row["src"]), host)
+
+
+def target(row: Row) -> str | None:
+    """The entity of a row's destination."""
+    return subject(str(row["dst"]), None)
+
+
+def both(row: Row) -> list[str | None]:
+    """Source and target, the internal one first."""
+    pair = [source(row), target(row)]
+    return pair if row["src_in"] or not row["dst_in"] else pair[::-1]
+
+
 def whole(value: object) -> int:
     """A value of a row as a whole number; 0 where it is none."""
     return value if isinstance(value, int) else 0
@@ -127,7 +146,7 @@ def _counted(
     measure: Measure, rows: pl.DataFrame, state: State
 ) -> tuple[list[Due], dict[str, pl.DataFrame]]:
     """The rows of a measure that are due, with their evidence; and its tables after all."""
-    tally = Tally(measure.name, measure.sums)
+    tally = Tally(measure.name, measure.sums, targets=measure.counted == "distinct")
     counted, tables = tally.count(measure.rows(rows), state)
     counted = counted.with_columns((pl.col("count") == 1).cum_sum().alias("population"))
     watched = f"{measure.name}.watched"
@@ -141,9 +160,16 @@ def _counted(
         answered = (pl.col("sum_bad") < pl.col("count")).cast(pl.Int64)
         counted = counted.with_columns(pl.col("distinct") - answered)
         fresh &= pl.col("failed")
-    due = counted.filter(fresh & at_level(measure.counted, measure.levels)).filter(
-        measure.condition
-    )
+    if measure.counted.startswith("sum_"):
+        step = counted[measure.counted.removeprefix("sum_")].fill_null(0).to_numpy()
+        total = counted[measure.counted].to_numpy()
+        levels = np.array(measure.levels)
+        reached = np.searchsorted(levels, total, side="right")
+        crossed = reached > np.searchsorted(levels, total - step, side="right")
+        due = counted.filter(pl.Series(crossed))
+    else:
+        due = counted.filter(fresh & at_level(measure.counted, measure.levels))
+    due = due.filter(measure.condition)
     due = due.with_columns(
         measure.model.alias("model"), pl.col("population").cast(pl.Int64) + keys - 1
     )

@@ -28,8 +28,8 @@ import polars as pl
 from hauberk.detect.interface import DetectorSpec, State
 from hauberk.events import EventBatch, FindingKind
 
-from .flows import FLOW_COLUMNS, INBOUND, TO_MANY, flows, subject
-from .measures import DOUBLING, Measure, Row, judged_measures, keyed, whole
+from .flows import FLOW_COLUMNS, INBOUND, TO_MANY, flows
+from .measures import DOUBLING, Measure, Row, both, judged_measures, keyed, source, target, whole
 from .tally import power_law
 
 NOISE = 0.01
@@ -108,7 +108,7 @@ def _say_guessing(row: Row) -> tuple[str, str, tuple[str, ...]]:
 def _say_flood(row: Row) -> tuple[str, str, tuple[str, ...]]:
     text = (
         f"{row['dst']} port {row['port']}/{row['proto']} got {row['count']:,} connections within "
-        f"a minute from {row['distinct']:,} sources, last {row['src']}"
+        f"a minute, last from {row['src']}"
     )
     return "Flood of connections", text, ("T1498", "T1499")
 
@@ -147,22 +147,11 @@ _SPREAD = (pl.col("sum_square") / pl.col("count") - _MEAN**2).clip(lower_bound=0
 
 
 def _sources(row: Row) -> list[str | None]:
-    return [_source(row)]
+    return [source(row)]
 
 
 def _targets(row: Row) -> list[str | None]:
-    return [subject(str(row["dst"]), None)]
-
-
-def _both(row: Row) -> list[str | None]:
-    """Source and target, the internal one first."""
-    pair = [_source(row), *_targets(row)]
-    return pair if row["src_in"] or not row["dst_in"] else pair[::-1]
-
-
-def _source(row: Row) -> str | None:
-    host = str(row["host"]) if row["host"] and row["src_in"] else None
-    return subject(str(row["src"]), host)
+    return [target(row)]
 
 
 MEASURES = (
@@ -173,7 +162,7 @@ MEASURES = (
         DOUBLING,
         pl.max_horizontal(power_law(pl.col("distinct"), 4.0, 3.0), _NOISE),
         _say_ports,
-        _both,
+        both,
         condition=_SEARCHING,
         failing=True,
     ),
@@ -184,7 +173,7 @@ MEASURES = (
         DOUBLING,
         pl.max_horizontal(power_law(pl.col("distinct"), _LEAST, 3.0), _NOISE),
         _say_hosts,
-        _both,
+        both,
         condition=_SEARCHING,
         failing=True,
     ),
@@ -237,7 +226,7 @@ MEASURES = (
         _GUESSES,
         pl.max_horizontal(power_law(pl.col("count"), 12.0, 3.0), _NOISE),
         _say_guessing,
-        _both,
+        both,
         sums=("bad", "size", "square"),
         condition=_SPREAD < 4.0,
     ),
@@ -248,7 +237,7 @@ MEASURES = (
         _FLOODS,
         power_law(pl.col("count"), 100.0, 3.0),
         _say_flood,
-        about=_both,
+        about=both,
         condition=_SEARCHING,
     ),
 )
