@@ -56,6 +56,7 @@ _MOMENTS = pl.Schema(
 )
 _USERS = pl.Schema({"place": pl.String(), "src": pl.String(), "us": pl.Int64()})
 _CLOCK = pl.Schema({"rows": pl.Int64(), "pairs": pl.Int64()})
+_PAIR = pl.col("key").hash().alias("_pair")  # never stored: sorts and joins go by numbers
 _SHOWN = (
     "key",
     "us",
@@ -114,8 +115,8 @@ class BeaconDetector:
         after["users"] = users = pl.concat([users, fresh.sort("us", "place", "src")])
         moments, due = _due(rows, after.get("moments", pl.DataFrame(schema=_MOMENTS)))
         after["moments"] = moments.filter(
-            pl.col("number") > pl.col("number").max().over("key") - KEPT
-        )
+            pl.col("number") > pl.col("number").max().over("_pair") - KEPT
+        ).drop("_pair")
         before = int(after["pairs"]["pairs"][0]) if "pairs" in after else 0
         first = (due["number"] == LEVELS[0]).cast(pl.Int64).cum_sum()
         due = _weighed(due.with_columns((first + before).alias("population")), users)
@@ -211,15 +212,18 @@ def _calls(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _due(rows: pl.DataFrame, kept: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """All remembered moments with the new ones, and the rows at a level with their rhythm."""
-    number = kept.group_by("key").agg(pl.col("number").max().alias("before"))
-    numbered = rows.join(number, on="key", how="left", maintain_order="left").with_columns(
-        (pl.col("before").fill_null(0) + pl.int_range(1, pl.len() + 1)).over("key").alias("number")
+    rows, kept = rows.with_columns(_PAIR), kept.with_columns(_PAIR)
+    number = kept.group_by("_pair").agg(pl.col("number").max().alias("before"))
+    step = pl.int_range(1, pl.len() + 1).over("_pair")
+    numbered = rows.join(number, on="_pair", how="left", maintain_order="left").with_columns(
+        (pl.col("before").fill_null(0) + step).alias("number")
     )
-    moments = pl.concat([kept, numbered.select(_MOMENTS.names())]).sort("key", "number")
+    names = [*_MOMENTS.names(), "_pair"]
+    moments = pl.concat([kept, numbered.select(names)]).sort("_pair", "number")
     at_level = numbered.filter(pl.col("number").is_in(list(LEVELS)))
-    place = moments.with_row_index("place").select("key", "number", "place")
-    due = at_level.select(*_SHOWN, "number").join(
-        place, on=["key", "number"], how="left", maintain_order="left"
+    place = moments.with_row_index("place").select("_pair", "number", "place")
+    due = at_level.select(*_SHOWN, "number", "_pair").join(
+        place, on=["_pair", "number"], how="left", maintain_order="left"
     )
     seconds = moments["us"].to_numpy() / 1e6
     out = moments["out"].fill_null(0).to_numpy().astype(np.float64)
@@ -242,7 +246,7 @@ def _due(rows: pl.DataFrame, kept: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
         measured["spread"][chosen] = off.mean(axis=1)
         measured["bad"][chosen] = failed[window].mean(axis=1)
         since[chosen] = moments["us"].to_numpy()[window[:, 0]]
-    return moments, due.with_columns(
+    return moments, due.drop("_pair").with_columns(
         pl.Series("since", since), *(pl.Series(name, values) for name, values in measured.items())
     )
 
@@ -250,15 +254,21 @@ def _due(rows: pl.DataFrame, kept: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
 def _weighed(due: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
     """The due rows with how often an innocent pair is like them, and the model's p."""
     place = pl.col("key").str.splitn("|", 2).struct.field("field_1").alias("place")
-    asked = due.select("key", "number", "us", place)
-    by_place = (
-        asked.join(users, on="place", how="left")
-        .group_by("key", "number")
-        .agg((pl.col("us_right") <= pl.col("us")).sum().alias("users"))
+    ordinal = users.sort("us", "place", "src").with_columns(
+        pl.int_range(1, pl.len() + 1).over("place").alias("users")
+    )
+    counted = (
+        due.with_row_index("row")
+        .with_columns(place)
+        .sort("us")
+        .join_asof(
+            ordinal.select("place", "us", "users"), on="us", by="place", check_sortedness=False
+        )
+        .sort("row")
+        .drop("row", "place")
     )
     first = users.group_by("src").agg(pl.col("us").min())["us"].sort()
     sources = np.searchsorted(first.to_numpy(), due["us"].to_numpy(), side="right")
-    counted = due.join(by_place, on=["key", "number"], how="left", maintain_order="left")
     odd = ~pl.col("port").is_in(CALLING)
     failing = pl.col("bad") > 0.7
     crowd = (pl.col("users") >= 3) & (pl.col("users") * 10 >= pl.col("sources"))

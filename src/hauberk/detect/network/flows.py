@@ -134,16 +134,29 @@ def _shaped(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("traffic.packets_in").alias("packets_back"),
         name.alias("name"),
     )
-    places = pl.concat([shaped["src"], shaped["dst"]]).unique()
-    inside = pl.Series([is_internal(text) for text in places], dtype=pl.Boolean)
+    return _sided(shaped).sort("us", "uid")
 
-    def internal(column: str) -> pl.Expr:
-        known = pl.col(column).replace_strict(places, inside, return_dtype=pl.Boolean)
-        return known if len(places) else pl.lit(value=False)
 
-    return shaped.with_columns(
-        internal("src").alias("src_in"), internal("dst").alias("dst_in")
-    ).sort("us", "uid")
+_V4 = r"^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$"
+# What `is_internal` says of IPv4, as one pattern: it is asked of every distinct address.
+_V4_INTERNAL = (
+    r"^(0|10|127|22[4-9]|23\d|24\d|25[0-5])\.|^169\.254\.|^172\.(1[6-9]|2\d|3[01])\.|^192\.168\."
+    r"|^192\.0\.2\.|^192\.0\.0\.([0-7]|17[01])$|^198\.1[89]\.|^198\.51\.100\.|^203\.0\.113\."
+)
+
+
+def _sided(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with `src_in` and `dst_in`."""
+    others = pl.concat([rows["src"], rows["dst"]]).unique()
+    others = others.filter(~others.str.contains(_V4))
+    inside = [text for text in others if is_internal(text)]
+    return rows.with_columns(
+        (
+            (pl.col(side).str.contains(_V4) & pl.col(side).str.contains(_V4_INTERNAL))
+            | pl.col(side).is_in(inside)
+        ).alias(f"{side}_in")
+        for side in ("src", "dst")
+    )
 
 
 INBOUND = ~pl.col("src_in") & pl.col("dst_in")

@@ -81,7 +81,8 @@ def judged(
     }
     said: list[float | None] = []
     for case in cases:
-        model = min(1.0, max(LEAST, case.model))
+        # The last digits of a power depend on how many are computed at once.
+        model = min(1.0, max(LEAST, float(f"{case.model:.6g}")))
         place = min(_BINS - 1, int(-2 * np.log2(model)))
         bins = past.setdefault(case.measure, np.zeros(_BINS, dtype=np.int64))
         window, own = entered.pop((case.measure, case.subject), (case.window, -1))
@@ -94,7 +95,7 @@ def judged(
                 bins[own] -= _weight(own)
             bins[place] += _weight(place)
         entered[case.measure, case.subject] = (case.window, max(own, place))
-        said.append(float(p) if place > own and p <= REPORT_AT else None)
+        said.append(float(f"{p:.6g}") if place > own and p <= REPORT_AT else None)
     kept = list(entered.items())[-MAX_ENTERED:]
     return said, {
         "past": pl.DataFrame(
