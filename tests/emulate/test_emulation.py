@@ -82,7 +82,7 @@ def test_truth_names_records_that_exist_and_show_the_step(attacked: Emulated) ->
         assert step["records"], step["step"]
         for shown in step["records"]:
             records = _records(attacked.logs / shown["file"])
-            assert 1 <= min(shown["numbers"])
+            assert min(shown["numbers"]) >= 1
             assert max(shown["numbers"]) <= len(records)
 
 

@@ -15,7 +15,7 @@ class Account:
 
     @property
     def full(self) -> str:
-        """DOMAIN\\name."""
+        """The name with its domain before it, as Windows writes it."""
         return f"{self.domain}\\{self.name}"
 
 

@@ -28,7 +28,8 @@ def browse(desk: Desk, time: float) -> float:
     process = desk.use(browser, time)
     if dice.chance(0.35):
         child = f"{process.command} --type=renderer --lang=en-US --renderer-client-id="
-        desk.host.start(time + 0.1, browser, process, desk.session, child + str(dice.randrange(900)),
+        child += str(dice.randrange(900))
+        desk.host.start(time + 0.1, browser, process, desk.session, child,
                         lives=dice.around(400), integrity="Low")  # fmt: skip
     site = new_site(dice) if dice.chance(0.05) else dice.zipf(desk.person.sites)
     secure(company, desk.host, time + 0.3, process, site, _amount(desk, 90_000), "browser")
@@ -59,12 +60,14 @@ def mail(desk: Desk, time: float) -> float:
         person = dice.choice(company.people)
         receiver = person.mail
         if dice.chance(0.4):
-            receiver = f"{dice.choice(words()['first_names']).lower()}@{dice.zipf(company.public_sites).split('.', 1)[1]}"
+            first = dice.choice(words()["first_names"]).lower()
+            receiver = f"{first}@{dice.zipf(company.public_sites).split('.', 1)[1]}"
         subject = f"{dice.choice(desk.person.documents)}"
         letter = (desk.person.mail, receiver, subject)
         if not receiver.endswith(company.domain):
-            company.sensor.mail(time + 2, server.ip, company.address("mx." + receiver.split("@")[1]),
-                                letter, int(dice.around(9000, 1)))  # fmt: skip
+            exchanger = company.address("mx." + receiver.split("@")[1])
+            size = int(dice.around(9000, 1))
+            company.sensor.mail(time + 2, server.ip, exchanger, letter, size)
     if dice.chance(0.12):
         name = f"{dice.choice(desk.person.documents)}.{dice.choice(('docx', 'xlsx', 'pdf'))}"
         folder = f"{desk.person.account.home}\\AppData\\Local\\Microsoft\\Windows\\INetCache\\"

@@ -1,4 +1,5 @@
 """What computers do by themselves: updaters, agents, indexing, clocks, scheduled jobs."""
+# ruff: noqa: ARG001  # chores share one signature
 
 from collections.abc import Callable
 
@@ -14,7 +15,8 @@ from .windows_host import WindowsHost
 _GROUPS = ("wusvcs -p -s WaaSMedicSvc", "netsvcs -p -s wlidsvc", "LocalService -p -s BITS",
            "netsvcs -p -s wuauserv", "appmodel -p -s camsvc", "LocalService -p -s LicenseManager",
            "netsvcs -p -s Appinfo", "LocalSystemNetworkRestricted -p -s StorSvc",
-           "netsvcs -p -s UsoSvc", "NetworkService -p -s DoSvc", "wsappx -p -s ClipSVC")  # fmt: skip
+           "netsvcs -p -s UsoSvc", "NetworkService -p -s DoSvc",
+           "wsappx -p -s ClipSVC")  # fmt: skip
 _STATES = (
     "Windows Update",
     "Background Intelligent Transfer Service",

@@ -6,7 +6,8 @@ from .sensor import Amount
 from .times import DAY, HOUR
 
 _PAGES = ("/", "/products", "/about", "/contact", "/blog", "/jobs", "/assets/app.js",
-          "/assets/style.css", "/images/logo.svg", "/search?q=price", "/news", "/support")  # fmt: skip
+          "/assets/style.css", "/images/logo.svg", "/search?q=price",
+          "/news", "/support")  # fmt: skip
 _AGENTS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/145.0.0.0 Safari/537.36",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_3 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1",

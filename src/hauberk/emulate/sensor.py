@@ -141,8 +141,8 @@ class Sensor:
                  302: "Found", 403: "Forbidden", 404: "Not Found"}.get(status, "OK")  # fmt: skip
         self._put(
             "http", time + 0.01,
-            f"{seen.prefix}\t1\t{method}\t{host}\t{path}\t-\t1.1\t{agent or '-'}\t-\t{sent}\t{body}\t"
-            f"{status}\t{words}\t-\t-\t(empty)\t-\t-\t-\t-\t-\t-\t{fuid or '-'}\t-\t"
+            f"{seen.prefix}\t1\t{method}\t{host}\t{path}\t-\t1.1\t{agent or '-'}\t-\t{sent}\t"
+            f"{body}\t{status}\t{words}\t-\t-\t(empty)\t-\t-\t-\t-\t-\t-\t{fuid or '-'}\t-\t"
             f"{mime if fuid else '-'}",
         )  # fmt: skip
         if fuid:

@@ -27,6 +27,8 @@ _BUILD = (("git", "fetch", "--depth", "50"), ("git", "checkout", "-f"), ("make",
           ("python3", "-m", "pytest", "-q"), ("node", "build.js"), ("docker", "build", "."),
           ("tar", "czf", "artifact.tgz", "dist"), ("rm", "-rf", "dist"))  # fmt: skip
 
+_IN_FLIGHT = "C:\\Windows\\WinSxS\\Temp\\InFlight\\"
+
 
 def servers(company: Company) -> Iterable[Actor]:
     """Every actor that is no person and no desk."""
@@ -78,7 +80,7 @@ def _systemd(company: Company, name: str) -> Actor:
 def _monitoring(company: Company) -> Actor:
     dice, mon = company.dice("monitoring"), company.linux["mon01"]
     at = company.start + dice.uniform(0, 300)
-    watched = [(host.ip, 161) for host in company.windows.values() if host.name[-2:] in {"01"}]
+    watched = [(host.ip, 161) for host in company.windows.values() if host.name[-2:] == "01"]
     watched += [(host.ip, 9100) for host in company.linux.values() if host is not mon]
     while True:
         yield at
@@ -141,24 +143,21 @@ def _backup(company: Company) -> Actor:
 
 
 def _portal(company: Company) -> Actor:
-    """The portal asks its database, the web server asks its own."""
+    """The portal and the web site keep a few connections to their databases, for hours each."""
     dice = company.dice("portal")
-    app, sql, account = (
-        company.windows["app01"],
-        company.windows["sql01"],
-        company.services["svc_portal"],
-    )
+    app, sql = company.windows["app01"], company.windows["sql01"]
+    account = company.services["svc_portal"]
     web, database = company.linux["web01"], company.linux["db01"]
     at = company.start
     while True:
-        at += dice.often(240)
+        at += dice.often(50 * MINUTE)
         yield at
-        amount = Amount(dice.around(20), int(dice.around(4000)), int(dice.around(50_000, 1)))
-        company.sensor.connection(at, app.ip, (sql.ip, 1433), "-", amount)
-        if dice.chance(0.3):
-            session = network_log_on(company, at, app, sql, account, "MSSQLSvc")
-            sql.log_off(at + 20, session)
-        company.sensor.connection(at + 3, web.ip, (database.ip, 5432), "-", amount)
+        hours = dice.around(3 * HOUR, 0.7)
+        for source, there in ((app.ip, (sql.ip, 1433)), (web.ip, (database.ip, 5432))):
+            amount = Amount(hours, int(dice.around(4e6, 1)), int(dice.around(5e7, 1.2)))
+            company.sensor.connection(at + dice.uniform(0, 9), source, there, "-", amount)
+        session = network_log_on(company, at, app, sql, account, "MSSQLSvc")
+        sql.log_off(at + hours, session)
 
 
 def _batch(company: Company) -> Actor:
@@ -192,7 +191,7 @@ def _patches(company: Company) -> Actor:
                 host.start(at + 4, "tiworker", host.running["svchost"], lives=480)
                 service_state(host, at + 1, "Windows Modules Installer", "running")
                 for _ in range(40):
-                    path = f"C:\\Windows\\WinSxS\\Temp\\InFlight\\{dice.hex(16)}\\{dice.letters(8)}.dll"
+                    path = f"{_IN_FLIGHT}{dice.hex(16)}\\{dice.letters(8)}.dll"
                     write_file(host, at + dice.uniform(10, 400), trusted, path)
                 yield at + 560
                 host.boot(at + 560)
@@ -247,8 +246,9 @@ def _scanner(company: Company) -> Actor:
                     continue
                 for port in ports:
                     opened = port in {135, 139, 445, 3389, 5985}
+                    state = "SF" if opened else "REJ"
                     company.sensor.connection(at, source.ip, (host.ip, port), "-",
-                                              Amount(0.2, 300, 400), state="SF" if opened else "REJ")  # fmt: skip
+                                              Amount(0.2, 300, 400), state=state)  # fmt: skip
                     at += dice.uniform(0.02, 0.3)
                 session = host.log_on(at, account, 3, ("MON01", source.ip), "NTLM")
                 host.log_off(at + 30, session)

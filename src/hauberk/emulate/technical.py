@@ -7,8 +7,8 @@ from .directory import change_account, granting_ticket
 from .sensor import Amount
 from .windows_deeds import connect, explicit, script, write_file
 
-_GIT = ("status", "fetch origin", "pull --rebase", "diff --stat", "commit -m wip", "push origin HEAD",
-        "log --oneline -20", "checkout main", "stash", "branch -a")  # fmt: skip
+_GIT = ("status", "fetch origin", "pull --rebase", "diff --stat", "commit -m wip",
+        "push origin HEAD", "log --oneline -20", "checkout main", "stash", "branch -a")  # fmt: skip
 _SHELL = (
     "ls -la",
     "df -h",
@@ -21,7 +21,7 @@ _SHELL = (
     "journalctl -u app --since today",
 )
 _SCRIPTS = (
-    "Get-ADUser -Filter {Enabled -eq $true} -Properties LastLogonDate | Select-Object Name, LastLogonDate",
+    "Get-ADUser -Filter {Enabled -eq $true} -Properties LastLogonDate | Format-Table",
     "Get-Service -ComputerName $server | Where-Object Status -eq 'Stopped'",
     "Get-EventLog -LogName System -Newest 50 -EntryType Error",
     "Test-NetConnection -ComputerName $server -Port 443",
@@ -33,10 +33,13 @@ _SCRIPTS = (
 )
 _CLOUD = (
     ("ec2", "DescribeInstances"), ("s3", "ListBuckets"), ("cloudwatch", "GetMetricData"),
-    ("ec2", "DescribeSecurityGroups"), ("logs", "DescribeLogGroups"), ("lambda", "ListFunctions20150331"),
-    ("ecs", "DescribeServices"), ("cloudformation", "DescribeStacks"), ("rds", "DescribeDBInstances"),
+    ("ec2", "DescribeSecurityGroups"), ("logs", "DescribeLogGroups"),
+    ("lambda", "ListFunctions20150331"),
+    ("ecs", "DescribeServices"), ("cloudformation", "DescribeStacks"),
+    ("rds", "DescribeDBInstances"),
     ("iam", "ListRoles"), ("ecr", "DescribeRepositories"), ("ec2", "CreateTags"),
-    ("iam", "GetRole"), ("cloudformation", "UpdateStack"), ("lambda", "UpdateFunctionCode20150331v2"),
+    ("iam", "GetRole"), ("cloudformation", "UpdateStack"),
+    ("lambda", "UpdateFunctionCode20150331v2"),
 )  # fmt: skip
 _CLI = "aws-cli/2.33.2 md/awscrt#0.29.1 ua/2.1 os/windows#10 md/arch#amd64 lang/python#3.13.11"
 
@@ -47,8 +50,8 @@ def code(desk: Desk, time: float) -> float:
     home, dice = desk.person.account.home, desk.dice
     for _ in range(dice.randrange(1, 4)):
         name = f"{home}\\source\\{dice.zipf(desk.person.documents).split()[0].lower()}\\src\\"
-        write_file(desk.host, time + dice.uniform(0, 40), process,
-                   f"{name}{dice.letters(2)}{dice.choice(('.py', '.ts', '.sql', '.yaml'))}")  # fmt: skip
+        file = f"{name}{dice.letters(2)}{dice.choice(('.py', '.ts', '.sql', '.yaml'))}"
+        write_file(desk.host, time + dice.uniform(0, 40), process, file)
     git_process(desk, time + 3, "status -z -uall", process.image)
     return time + dice.around(45)
 
@@ -81,7 +84,7 @@ def build(desk: Desk, time: float) -> float:
     """Something is built or tested."""
     dice, shell = desk.dice, desk.use("cmd", time)
     tool, text = dice.choice((("node", "node.exe build.js"), ("python", "python.exe -m pytest -q"),
-                              ("node", "node.exe node_modules\\vite\\bin\\vite.js build")))  # fmt: skip
+                              ("node", "node.exe node_modules\\vite\\bin\\vite.js")))  # fmt: skip
     process = desk.host.start(time + 0.2, tool, shell, desk.session, text, lives=dice.around(40))
     for _ in range(dice.randrange(2, 8)):
         path = f"{desk.person.account.home}\\source\\dist\\{dice.letters(3)}.js"
@@ -93,8 +96,8 @@ def ssh(desk: Desk, time: float) -> float:
     """A look at a Linux server."""
     dice, host, company = desk.dice, desk.host, desk.company
     server = company.linux[dice.zipf(("ci01", "db01", "web01", "mon01"))]
-    process = host.start(time, "putty", desk.open["explorer"], desk.session,
-                         f'"C:\\Program Files\\PuTTY\\putty.exe" {server.name}', lives=300)  # fmt: skip
+    command = f'"C:\\Program Files\\PuTTY\\putty.exe" {server.name}'
+    process = host.start(time, "putty", desk.open["explorer"], desk.session, command, lives=300)
     resolve(company, host, time + 0.2, server.fqdn, process)
     seconds = dice.around(240)
     amount = Amount(seconds, 9000, 60_000)

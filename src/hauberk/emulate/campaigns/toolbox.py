@@ -21,7 +21,8 @@ from .attack import Attack
 
 _LOOKS = (
     ("whoami", "whoami /all"), ("net", "net group \"Domain Admins\" /domain"),
-    ("nltest", "nltest /domain_trusts"), ("systeminfo", "systeminfo"), ("ipconfig", "ipconfig /all"),
+    ("nltest", "nltest /domain_trusts"), ("systeminfo", "systeminfo"),
+    ("ipconfig", "ipconfig /all"),
     ("net", "net view /all /domain"), ("tasklist", "tasklist /v"), ("net", "net user /domain"),
     ("nltest", "nltest /dclist:"), ("net", "net localgroup administrators"),
 )  # fmt: skip
@@ -61,8 +62,8 @@ def look_around(
     ):  # fmt: skip
         at = time
         for name, command in dice.sample(_LOOKS, count):
-            shell = host.start(at, "cmd", process, command=f"C:\\Windows\\system32\\cmd.exe /C {command}",
-                               lives=2)  # fmt: skip
+            text = f"C:\\Windows\\system32\\cmd.exe /C {command}"
+            shell = host.start(at, "cmd", process, command=text, lives=2)
             tool = host.start(at + 0.1, name, shell, command=command, lives=1.2)
             if name == "net":
                 host.start(
@@ -111,8 +112,8 @@ def spread(
         hosts=[source.name, server.name], users=[account.name], files=[payload.image],
         ips=[source.ip, server.ip],
     ):  # fmt: skip
-        open_share(company, time, source, server, account, "ADMIN$",
-                   [("SMB::FILE_WRITE", file, dice.randrange(90_000, 900_000))], 3, "NTLM")  # fmt: skip
+        written = [("SMB::FILE_WRITE", file, dice.randrange(90_000, 900_000))]
+        open_share(company, time, source, server, account, "ADMIN$", written, 3, "NTLM")
         write_file(server, time + 1, server.running["system"], payload.image)
         call_remotely(company, time + 3, source, server, account, "svcctl", (
             ("svcctl", "OpenSCManagerW"), ("svcctl", "CreateServiceW"), ("svcctl", "StartServiceW"),
