@@ -4,11 +4,11 @@ Keyword rules read every value of every event, most of which are new (counters, 
 Remembering them costs more than it saves; a linear-time scan of a whole column is cheap.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import re2
 
-from .literal import required_literal
+from .literal import required_literals
 from .predicate import Op, Predicate, fold, like_parts, value_text
 
 _NUMERIC = frozenset("0123456789.-+einfatru")
@@ -21,7 +21,7 @@ class Gate:
     """Lets a column through when a value in it may answer one of the predicates."""
 
     def __init__(self, predicates: Iterable[Predicate]) -> None:
-        literals = {_literal(predicate) for predicate in predicates}
+        literals = {text for predicate in predicates for text in _literals(predicate)}
         self._open = "" in literals or len(literals) > MAX_LITERALS
         self._numbers = self._open or any(set(text) <= _NUMERIC for text in literals)
         options = re2.Options()
@@ -43,18 +43,18 @@ class Gate:
         return self._scan.search(blob.encode("utf-8", "replace")) is not None
 
 
-def _literal(predicate: Predicate) -> str:
-    """Folded text without which the predicate is false, or "" where there is none."""
+def _literals(predicate: Predicate) -> Collection[str]:
+    """Folded texts, without any of which the predicate is false; "" where there are none."""
     match predicate.op:
         case Op.EQUALS | Op.CONTAINS | Op.STARTSWITH | Op.ENDSWITH:
-            return fold(predicate.text)
+            return [fold(predicate.text)]
         case Op.LIKE:
             parts = (part[1:] for part in like_parts(predicate.text) if part[0] == "=")
-            return fold(max(parts, key=len, default=""))
+            return [fold(max(parts, key=len, default=""))]
         case Op.REGEX:
-            return required_literal(predicate.text)
+            return required_literals(predicate.text) or [""]
         case _:
-            return ""
+            return [""]
 
 
 def _text(value: object) -> str:

@@ -1,133 +1,240 @@
-"""The literal that a regular expression cannot match without, to look for first."""
+"""Literals of which a regular expression's matches hold one, to look for first.
 
-_QUANTIFIERS = "*?{"
-_PLAIN_CLASSES = frozenset("dDwWsSbBAz")
+Reads what the expression spells out: alternatives, optional and repeated parts, small classes. At
+what it does not know it gives up: a missing answer costs time, a wrong one would cost a detection.
+
+Source: R. Cox, Regular Expression Matching with a Trigram Index (2012), its exact and match sets.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+Texts = frozenset[str]
+
+MAX_TEXTS = 64
+"""Literals that are worth looking for in place of one expression."""
+
+_SHORTEST = 2
+_MAX_EXACT = 32
+_MAX_CLASS = 4
+_MAX_DEPTH = 40
+_NONE: Texts = frozenset()
+_EMPTY: Texts = frozenset({""})
+_KINDS = frozenset("dDwWsS")
+_ANCHORS = frozenset("bBAz")
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
 
 
-def required_literal(pattern: str) -> str:
-    """The longest folded ASCII text that is in every match, or "" where none is certain.
+class _UnknownError(Exception):
+    """The pattern says something that is not understood here."""
 
-    Reads the top level of the pattern alone and gives up at what it does not know: a missing
-    answer costs time, a wrong one would cost a detection.
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is known of a part of a pattern.
+
+    `exact` are all texts that it matches, folded, or None where they are many. `needed` are texts
+    of which every match holds one, none where that is not known.
     """
-    runs: list[str] = []
-    run: list[str] = []
-    position = 0
-    while position < len(pattern):
-        end, literal = _item(pattern, position)
-        if end < 0:
-            return ""
-        following = pattern[end : end + 1]
-        if literal is None or not literal.isascii() or (following and following in _QUANTIFIERS):
-            runs.append("".join(run))
-            run = []
-        else:
-            run.append(literal)
-        if following and following in "*+?{":
-            end = _quantifier(pattern, end)
-            if end < 0:
-                return ""
-            runs.append("".join(run))
-            run = []
-        position = end
-    runs.append("".join(run))
-    longest = max(runs, key=len)
-    return longest.lower() if len(longest) > 1 else ""
+
+    exact: Texts | None
+    needed: Texts
 
 
-def _item(pattern: str, position: int) -> tuple[int, str | None]:
-    """End of the item at `position` and the character it stands for, if one; -1 to give up."""
-    character = pattern[position]
-    if character == "\\":
-        return _escape(pattern, position)
-    if character == "[":
-        return _class_end(pattern, position), None
-    if character == "(":
-        return _group_end(pattern, position), None
-    if character in "|)*+?{":
-        return -1, None
-    if character in ".^$":
-        return position + 1, None
-    return position + 1, character
+_ANYTHING = _Part(None, _NONE)
+_NOTHING = _Part(_EMPTY, _NONE)
 
 
-def _escape(pattern: str, position: int) -> tuple[int, str | None]:
-    escaped = pattern[position + 1 : position + 2]
-    if escaped in _PLAIN_CLASSES and escaped:
-        return position + 2, None
-    if escaped in _CONTROLS:
-        return position + 2, _CONTROLS[escaped]
-    if not escaped or (escaped.isascii() and escaped.isalnum()):
-        return -1, None
-    return position + 2, escaped
+@lru_cache(maxsize=1 << 12)
+def required_literals(pattern: str) -> Texts:
+    """Folded ASCII texts of which every match holds at least one; none where that is not sure."""
+    try:
+        reader = _Reader(pattern)
+        whole = reader.alternatives(0)
+    except _UnknownError:
+        return _NONE
+    return whole.needed if reader.position == len(pattern) else _NONE
 
 
-def _class_end(pattern: str, position: int) -> int:
-    index = position + 1
-    if pattern[index : index + 1] == "^":
-        index += 1
-    if pattern[index : index + 1] == "]":
-        index += 1
-    while index < len(pattern):
-        character = pattern[index]
+class _Reader:
+    """Reads one pattern from left to right."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        self.position = 0
+
+    def alternatives(self, depth: int) -> _Part:
+        """Sequences parted by bars, up to a closing parenthesis or the end."""
+        if depth > _MAX_DEPTH:
+            raise _UnknownError
+        branches = [self._sequence(depth)]
+        while self._next() == "|":
+            self.position += 1
+            branches.append(self._sequence(depth))
+        if len(branches) == 1:
+            return branches[0]
+        exact = _union(branch.exact for branch in branches)
+        if exact is not None and len(exact) > _MAX_EXACT:
+            exact = None
+        needed = _NONE
+        if all(branch.needed for branch in branches):
+            needed = _smallest(_NONE.union(*(branch.needed for branch in branches)))
+        return _Part(exact, needed if len(needed) <= MAX_TEXTS else _NONE)
+
+    def _sequence(self, depth: int) -> _Part:
+        run: Texts = _EMPTY  # what the text matched so far ends with
+        whole = True  # whether that is all of it
+        found: list[Texts] = []
+        while self._next() not in {"", "|", ")"}:
+            part = self._item(depth)
+            least, most = self._times()
+            if least == 0:
+                optional = most == 1 and part.exact is not None
+                part = _Part(part.exact | _EMPTY, _NONE) if optional and part.exact else _ANYTHING
+            joined = _product(run, part.exact)
+            if joined is None:
+                found += [run, part.needed]
+                run, whole = part.exact or _EMPTY, False
+            elif most == 1 or least == 0:
+                run = joined
+            else:  # what follows stands beside the last repetition
+                found.append(joined)
+                run, whole = part.exact or _EMPTY, False
+        found.append(run)
+        return _Part(run if whole else None, _best(found))
+
+    def _next(self) -> str:
+        return self.pattern[self.position : self.position + 1]
+
+    def _item(self, depth: int) -> _Part:
+        character = self._next()
         if character == "\\":
-            index += 2
-        elif character == "[" and pattern[index + 1 : index + 2] == ":":
-            close = pattern.find(":]", index)
-            if close < 0:
-                return -1
-            index = close + 2
-        elif character == "]":
-            return index + 1
-        else:
-            index += 1
-    return -1
-
-
-def _group_end(pattern: str, position: int) -> int:
-    depth = 0
-    index = position
-    while index < len(pattern):
-        character = pattern[index]
-        if character == "\\":
-            if pattern[index + 1 : index + 2] == "Q":
-                return -1
-            index += 2
-            continue
+            return self._escape()
         if character == "[":
-            index = _class_end(pattern, index)
-            if index < 0:
-                return -1
-            continue
+            return self._class()
+        self.position += 1
         if character == "(":
-            depth += 1
-            # (?x...) without a colon changes the meaning of what follows it.
-            if pattern[index + 1 : index + 2] == "?" and _changes_flags(pattern, index + 2):
-                return -1
-        elif character == ")":
-            depth -= 1
-            if depth == 0:
-                return index + 1
-        index += 1
-    return -1
+            return self._group(depth)
+        if character in "*+?{":
+            raise _UnknownError
+        if character == ".":
+            return _ANYTHING
+        return _NOTHING if character in "^$" else _spelled(character)
 
+    def _escape(self) -> _Part:
+        escaped = self.pattern[self.position + 1 : self.position + 2]
+        self.position += 2
+        if escaped in _KINDS and escaped:
+            return _ANYTHING
+        if escaped in _ANCHORS and escaped:
+            return _NOTHING
+        if not escaped or (escaped.isascii() and escaped.isalnum() and escaped not in _CONTROLS):
+            raise _UnknownError
+        return _spelled(_CONTROLS.get(escaped, escaped))
 
-def _changes_flags(pattern: str, index: int) -> bool:
-    while index < len(pattern) and pattern[index] in "imsU-":
-        if pattern[index] == "-" or pattern[index] == "U":
+    def _class(self) -> _Part:
+        start = self.position + 1
+        index = start + (self.pattern[start : start + 1] == "^")
+        index += self.pattern[index : index + 1] == "]"
+        while (character := self.pattern[index : index + 1]) != "]":
+            if not character:
+                raise _UnknownError
+            if character == "\\":
+                index += 1
+            elif character == "[" and self.pattern[index + 1 : index + 2] == ":":
+                index = self.pattern.find(":]", index)
+                if index < 0:
+                    raise _UnknownError
+                index += 1
+            index += 1
+        self.position = index + 1
+        members = self.pattern[start:index]
+        if len(members) > _MAX_CLASS or not members.isascii() or set(members) & set("^-\\["):
+            return _ANYTHING
+        return _Part(frozenset(members.lower()), _NONE)
+
+    def _group(self, depth: int) -> _Part:
+        if self._next() == "?" and not self._group_head():
+            return _NOTHING
+        inner = self.alternatives(depth + 1)
+        if self._next() != ")":
+            raise _UnknownError
+        self.position += 1
+        return inner
+
+    def _group_head(self) -> bool:
+        """Pass over `?:`, a name or flags; whether a group follows rather than its end."""
+        head = self.position + 1
+        if self.pattern.startswith(("P<", "<"), head):
+            end = self.pattern.find(">", head)
+            if end < 0 or self.pattern[head + 1] in "=!":
+                raise _UnknownError
+            self.position = end + 1
             return True
-        index += 1
-    return False
+        while self.pattern[head : head + 1] in {"i", "m", "s"}:
+            head += 1
+        # Other flags change what follows them in ways that are not followed here.
+        if self.pattern[head : head + 1] not in {":", ")"}:
+            raise _UnknownError
+        self.position = head + 1
+        return self.pattern[head] == ":"
+
+    def _times(self) -> tuple[int, int]:
+        """How often at least, and at most (2 for more), the item before stands."""
+        character = self._next()
+        least, most = {"*": (0, 2), "+": (1, 2), "?": (0, 1)}.get(character, (1, 1))
+        if character == "{":
+            close = self.pattern.find("}", self.position)
+            count = self.pattern[self.position + 1 : close]
+            first = count.split(",")[0]
+            if close < 0 or not first.isdecimal() or not count.replace(",", "", 1).isdecimal():
+                raise _UnknownError
+            least, most = min(1, int(first)), 2
+            self.position = close
+        elif not character or character not in "*+?":
+            return least, most
+        self.position += 1
+        if self._next() == "?":
+            self.position += 1
+        if self._next() in {"*", "+", "?", "{"}:
+            raise _UnknownError
+        return least, most
 
 
-def _quantifier(pattern: str, position: int) -> int:
-    if pattern[position] == "{":
-        close = pattern.find("}", position)
-        if close < 0 or not pattern[position + 1 : close].replace(",", "").isdigit():
-            return -1
-        position = close
-    position += 1
-    if pattern[position : position + 1] == "?":
-        position += 1
-    return position if pattern[position : position + 1] not in ("*", "+", "{") else -1
+def _spelled(character: str) -> _Part:
+    return _Part(frozenset(character.lower()), _NONE) if character.isascii() else _ANYTHING
+
+
+def _union(many: Iterable[Texts | None]) -> Texts | None:
+    union: set[str] = set()
+    for one in many:
+        if one is None:
+            return None
+        union |= one
+    return frozenset(union)
+
+
+def _product(run: Texts, more: Texts | None) -> Texts | None:
+    """Every text of the one followed by every text of the other, where those are few."""
+    if more is None or len(run) * len(more) > _MAX_EXACT:
+        return None
+    return frozenset(a + b for a in run for b in more)
+
+
+def _smallest(texts: Texts) -> Texts:
+    """The same without texts that hold another of them."""
+    if len(texts) == 1:
+        return texts
+    kept: list[str] = []
+    for text in sorted(texts, key=lambda text: (len(text), text)):
+        if not any(one in text for one in kept):
+            kept.append(text)
+    return frozenset(kept)
+
+
+def _best(found: Iterable[Texts]) -> Texts:
+    """The texts whose shortest is longest; of several such, the fewest."""
+    fit = [texts for texts in found if texts and min(map(len, texts)) >= _SHORTEST]
+    small = [texts for texts in map(_smallest, fit) if len(texts) <= MAX_TEXTS]
+    return max(small, key=lambda texts: (min(map(len, texts)), -len(texts)), default=_NONE)

@@ -6,13 +6,13 @@ a literal that they cannot do without was found. Time is linear in the length of
 """
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from operator import itemgetter
 
 import ahocorasick
 import re2
 
-from .literal import required_literal
+from .literal import required_literals
 from .predicate import (
     NUMERIC,
     WILDCARD,
@@ -120,9 +120,9 @@ class ValueMatcher:
             literals.add(op, text, index)
         elif op is Op.LIKE:
             longest = max((p[1:] for p in like_parts(text) if p[0] == "="), key=len, default="")
-            self._verify_on(literals, longest, index)
+            self._verify_on(literals, [longest] if longest else (), index)
         elif op is Op.REGEX:
-            self._verify_on(self._folded, required_literal(text), index)
+            self._verify_on(self._folded, required_literals(text), index)
         elif op is Op.NULL:
             self._null.append(index)
         elif op is Op.PRESENT:
@@ -138,10 +138,10 @@ class ValueMatcher:
         else:
             raise ValueError(f"{op} is not a question about one value")
 
-    def _verify_on(self, literals: _Literals, text: str, index: int) -> None:
-        if text:
+    def _verify_on(self, literals: _Literals, texts: Collection[str], index: int) -> None:
+        for text in texts:
             literals.add(None, text, index)
-        else:
+        if not texts:
             self._always.append(index)
 
     def match(self, value: object) -> frozenset[int]:
