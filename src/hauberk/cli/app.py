@@ -2,17 +2,20 @@
 
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, cast
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from hauberk import __version__
 from hauberk.errors import ExitCode, HauberkError
+from hauberk.reports import plain
 
-from . import emulate, replay, scan, show, verify
+from . import emulate, output, replay, scan, show, verify
+
+# The family of what Typer says of a command line, whichever library it takes its parser from.
+_COMMAND_LINE = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
 
 app = typer.Typer(
     name="hauberk",
@@ -53,45 +56,55 @@ def options(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose.")] = False,
 ) -> None:
-    """Options of every command; `main` reads `--debug` itself."""
+    """Options of every command; `run` reads `--debug` itself."""
 
 
-def main(arguments: list[str] | None = None) -> None:
+def run(arguments: list[str] | None = None) -> None:
     """Run a command and exit with its code (`hauberk.errors.ExitCode`)."""
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
+    output.set_up_streams()
     try:
         code = app(given, standalone_mode=False)
+        output.flush()
     except HauberkError as error:
-        code = _told(error.what, error.where, error.hint, error.exit_code, debug)
-    except click.exceptions.Abort:
-        code = _told("stopped", None, "What was committed is kept", ExitCode.INTERNAL, debug)
-    except click.ClickException as error:
-        error.show()
-        code = ExitCode.USAGE
-    except KeyboardInterrupt:
-        code = _told("stopped", None, "What was committed is kept", ExitCode.INTERNAL, debug)
+        code = _told(error, debug)
+    except _COMMAND_LINE as error:
+        code = _misused(error)
     except BrokenPipeError:
-        sys.stderr.close()
+        output.drop()
         code = ExitCode.OK
     except Exception as error:  # noqa: BLE001  # the last place where a trace can become a sentence
-        code = _told(
-            f"{type(error).__name__}: {error}",
-            None,
-            "This is a fault of Hauberk's; run again with --debug and report what it prints",
-            ExitCode.INTERNAL,
-            debug,
-        )
+        code = _told(_unexpected(error), debug)
     sys.exit(int(code or 0))
 
 
-def _told(what: str, where: str | None, hint: str | None, code: ExitCode, debug: bool) -> ExitCode:
+def _unexpected(error: Exception) -> HauberkError:
+    """What no room below made a sentence of."""
+    full = output.told(error, where="standard output") if isinstance(error, OSError) else None
+    if full is not None:
+        # What is still held back cannot be written either, and the interpreter would try.
+        output.drop()
+        return full
+    return HauberkError(
+        f"{type(error).__name__}: {error}",
+        hint="This is a fault of Hauberk's; run again with --debug and report what it prints",
+    )
+
+
+def _misused(error: typer.BadParameter) -> ExitCode:
+    """Print what is wrong with the command line; its help where nothing was asked."""
+    error.show()
+    return ExitCode.USAGE
+
+
+def _told(error: HauberkError, debug: bool) -> ExitCode:
     """Print an error to people: what happened and where, then what to do."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    place = f"{escape(where)}: " if where else ""
-    console.print(f"[bold red]error:[/] {place}{escape(what)}")
-    if hint:
-        console.print(f"  {escape(hint)}.")
+    place = f"{escape(plain(error.where, 2000))}: " if error.where else ""
+    console.print(f"[bold red]error:[/] {place}{escape(plain(error.what, 2000))}")
+    if error.hint:
+        console.print(f"  {escape(plain(error.hint, 2000))}.")
     if debug:
         traceback.print_exc()
-    return code
+    return error.exit_code

@@ -1,18 +1,21 @@
 """`hauberk scan`: logs in, ranked incidents out."""
 
+import math
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
-from rich.console import Console
 
-from hauberk.errors import ExitCode, UsageError
-from hauberk.pipeline import Progress, ScanOptions, Silent, scan
+from hauberk.errors import ExitCode, HauberkError, UsageError
+from hauberk.pipeline import Progress, Scan, ScanOptions, Silent, scan
 from hauberk.reports import print_scan, write_html, write_json
 from hauberk.triage import BUDGET
 
+from . import output
 from .home import Home, home_or_default
 from .progress import Bars
 
@@ -32,8 +35,17 @@ Examples:
   hauberk scan logs/ --json - --quiet | jq .
 
 Exit codes: 0 nothing above budget, 10 incidents found, 2 usage, 3 nothing could be read,
-4 home in use, 5 home damaged, 6 disk full, 1 a fault of Hauberk's.
+4 home in use, 5 home damaged, 6 disk full, 1 a fault of Hauberk's, 130 stopped by Ctrl-C.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that was asked for, and what fills it."""
+
+    option: str
+    path: Path
+    write: Callable[[Scan, TextIO], None]
 
 
 def command(
@@ -70,6 +82,8 @@ def command(
 ) -> ExitCode:
     """Run a scan and show it."""
     _check(paths, rules or [], baseline or [])
+    if not math.isfinite(budget):
+        raise UsageError(f"{budget} is no number of incidents", where="--budget")
     options = ScanOptions(
         paths=paths,
         home=home_or_default(home),
@@ -79,26 +93,61 @@ def command(
         since=_time("--since", since),
         until=_time("--until", until),
     )
+    if options.since and options.until and options.since >= options.until:
+        raise UsageError(
+            f"there is no time from {since} and before {until}",
+            where="--since, --until",
+            hint="Give --until a later time than --since",
+        )
+    files = _files(json_file, html_file)
     # A page or a pipe on standard output must not be mixed with what people read.
-    console = Console(stderr=json_file == "-", quiet=quiet)
+    console = output.screen(stderr=json_file == output.STDOUT, quiet=quiet)
     bars: Progress = Silent() if quiet or not sys.stderr.isatty() else Bars()
     found = scan(options, bars)
-    if json_file == "-":
-        write_json(found, sys.stdout)
-    elif json_file:
-        with Path(json_file).open("w", encoding="utf-8") as stream:
+    if json_file == output.STDOUT:
+        with output.stdout() as stream:
             write_json(found, stream)
-    if html_file:
-        write_html(found, html_file)
-    print_scan(found, console, html=html_file)
+    faults = list(_written(found, files))
+    print_scan(found, console, html=None if faults else html_file)
+    if faults:
+        raise faults[0]
     return ExitCode.INCIDENTS if found.above else ExitCode.OK
+
+
+def _files(json_file: str | None, html_file: Path | None) -> list[_File]:
+    """The files to write, each tried before anything is read."""
+    files = []
+    if json_file is not None and json_file != output.STDOUT:
+        files.append(_File("--json", Path(json_file).expanduser(), write_json))
+    if html_file is not None:
+        files.append(_File("--html", html_file.expanduser(), write_html))
+    for one in files:
+        output.check_writable(one.path, one.option)
+    return files
+
+
+def _written(found: Scan, files: list[_File]) -> Iterator[HauberkError]:
+    """Write the files; what could not be written, after all that could."""
+    for one in files:
+        try:
+            with output.file(one.path, one.option) as stream:
+                one.write(found, stream)
+        except HauberkError as error:
+            yield error
 
 
 def _check(paths: list[Path], rules: list[Path], baseline: list[Path]) -> None:
     """Refuse what is not there before anything is opened."""
     for path in [*paths, *rules, *baseline]:
-        if str(path) != "-" and not path.exists():
-            raise UsageError("there is no such file or folder", where=str(path))
+        if str(path) == "-":
+            continue
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise UsageError("there is no such file or folder", where=str(path)) from None
+        except (OSError, ValueError) as error:
+            said = error.strerror if isinstance(error, OSError) else str(error)
+            raise UsageError(f"cannot be looked at: {said}", where=str(path)) from error
 
 
 def _time(option: str, text: str | None) -> datetime | None:
@@ -106,10 +155,10 @@ def _time(option: str, text: str | None) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(
             f"{text!r} is no time",
             where=option,
             hint="Write it like 2026-03-14 or 2026-03-14T09:30",
         ) from None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

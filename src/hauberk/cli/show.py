@@ -1,14 +1,13 @@
 """`hauberk show`: an incident's timeline or a finding's reasons, down to the record."""
 
-import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from hauberk.pipeline import IncidentView, look_up
 from hauberk.reports import print_finding, print_incident, write_view
 
+from . import output
 from .home import Home, home_or_default
 
 HELP = """Show an incident's timeline, or every reason of a finding with its numbers.
@@ -33,8 +32,9 @@ def command(
     """Look up and print."""
     found = look_up(home_or_default(home), reference)
     if json:
-        write_view(found, sys.stdout)
+        with output.stdout() as stream:
+            write_view(found, stream)
     elif isinstance(found, IncidentView):
-        print_incident(found, Console())
+        print_incident(found, output.screen())
     else:
-        print_finding(found, Console())
+        print_finding(found, output.screen())

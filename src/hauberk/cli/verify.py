@@ -4,12 +4,12 @@ import json as json_module
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from hauberk.errors import ExitCode
 from hauberk.reports import print_verification
 from hauberk.store import verify
 
+from . import output
 from .home import Home, home_or_default
 
 HELP = """Prove that lake, dead letters, records and ledger are what was committed.
@@ -34,7 +34,8 @@ def command(
     """Verify and print."""
     report = verify(home_or_default(home))
     if json:
-        typer.echo(json_module.dumps(report.as_json(), indent=2))
+        with output.stdout() as stream:
+            stream.write(json_module.dumps(report.as_json(), indent=2) + "\n")
     else:
-        print_verification(report, Console())
+        print_verification(report, output.screen())
     return ExitCode.OK if report.ok else ExitCode.HOME_DAMAGED

@@ -4,8 +4,10 @@ from .html import write_html
 from .ocsf import write_json, write_view
 from .terminal import print_scan
 from .views import print_finding, print_incident, print_replay, print_verification
+from .words import plain
 
 __all__ = [
+    "plain",
     "print_finding",
     "print_incident",
     "print_replay",

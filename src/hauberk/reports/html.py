@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
-from pathlib import Path
+from typing import TextIO
 
 import jinja2
 from markupsafe import Markup
@@ -45,10 +45,9 @@ class EvidenceRow:
     raw: str
 
 
-def write_html(scan: Scan, path: Path) -> None:
+def write_html(scan: Scan, stream: TextIO) -> None:
     """Write the page. Everything from telemetry is escaped; the content policy forbids the rest."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_html(scan), encoding="utf-8")
+    stream.write(render_html(scan))
 
 
 def render_html(scan: Scan) -> str:

@@ -1,6 +1,7 @@
 """Floor 1: the home, which keeps the lake, the records and the ledger under one commit."""
 
 from .commit import MAX_HEAD, BatchEntry, Commit, DeadLetter, StoredIncident
+from .durable import is_disk_full
 from .home import Home
 from .lake import Lake, TimeSlice
 from .ledger import Ledger
@@ -27,5 +28,6 @@ __all__ = [
     "StoredIncident",
     "TimeSlice",
     "VerifyReport",
+    "is_disk_full",
     "verify",
 ]

@@ -1,0 +1,50 @@
+"""Ctrl-C, SIGTERM and a terminal that is closed: one sentence and an exit code, no trace.
+
+Loads nothing but the standard library, so that it is there before anything else is.
+"""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+_USUAL = (signal.SIG_DFL, signal.default_int_handler)
+
+
+class Stopped(BaseException):
+    """A signal asked us to stop. No Exception, and no KeyboardInterrupt, which others catch."""
+
+
+@contextmanager
+def when_stopped() -> Iterator[None]:
+    """Exit as shells expect of what a signal stopped (128 + its number), and say what is kept.
+
+    A commit that is under way is ended first: its thread is waited for, and the home stays locked.
+    """
+    code = 128 + signal.SIGINT
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal code
+        code = 128 + number
+        raise Stopped
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in _SIGNALS:
+            number = getattr(signal, name, None)
+            # Who started us may have said that we outlive the terminal (nohup).
+            if number is not None and signal.getsignal(number) in _USUAL:
+                before[number] = signal.signal(number, stop)
+    try:
+        yield
+    except (Stopped, KeyboardInterrupt):
+        sys.stderr.write(
+            "stopped: what was committed is kept; run the same command again to go on\n"
+        )
+        sys.exit(code)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
