@@ -10,7 +10,7 @@ Measures, each a tally a day (a minute, for floods) with its own tail when nothi
 | sweep | source | distinct internal hosts pinged | (k / 4)^-3 |
 | inbound | internal target | distinct Internet sources unanswered | (k / 4)^-3, never below 0.01 |
 | guessing | source, target, service | connections of one size | (k / 16)^-3 |
-| flood | target, port | connections in a minute, most unanswered | (k / 100)^-3 |
+| flood | target, port | unanswered connections in a minute | (k / 100)^-3 |
 
 Exponent 3 is that of the tails of failed log-ons in `behaviour`: every doubling is eight times
 rarer. `least` is 3 for internal targets and where nobody answers at all; otherwise 6 for Internet
@@ -107,8 +107,8 @@ def _say_guessing(row: Row) -> tuple[str, str, tuple[str, ...]]:
 
 def _say_flood(row: Row) -> tuple[str, str, tuple[str, ...]]:
     text = (
-        f"{row['dst']} port {row['port']}/{row['proto']} got {row['count']:,} connections within "
-        f"a minute, last from {row['src']}"
+        f"{row['dst']} port {row['port']}/{row['proto']} got {row['count']:,} unanswered "
+        f"connections within a minute, last from {row['src']}"
     )
     return "Flood of connections", text, ("T1498", "T1499")
 
@@ -232,13 +232,12 @@ MEASURES = (
     ),
     Measure(
         "flood",
-        lambda rows: keyed(rows, ["dst", "proto", "port"], "src", _MINUTE_US),
+        lambda rows: keyed(rows.filter("failed"), ["dst", "proto", "port"], "src", _MINUTE_US),
         "count",
         _FLOODS,
         power_law(pl.col("count"), 100.0, 3.0),
         _say_flood,
         about=both,
-        condition=_SEARCHING,
     ),
 )
 
