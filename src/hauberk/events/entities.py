@@ -33,6 +33,10 @@ _EVERYBODY = frozenset(
 )  # fmt: skip
 
 _NOWHERE = frozenset({"0.0.0.0", "::", "127.0.0.1", "::1"})  # noqa: S104  # nothing binds here
+_DOCUMENTATION = tuple(
+    ipaddress.ip_network(one)
+    for one in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+)
 
 
 def entity(kind: EntityKind, value: str | None) -> str | None:
@@ -73,10 +77,15 @@ def is_address(text: str) -> bool:
 
 
 def is_internal(text: str) -> bool:
-    """Whether the address is private, loopback, link-local or multicast."""
+    """Whether the address belongs to no one on the Internet: private, link-local, multicast.
+
+    Documentation ranges count as outside: examples and emulations use them for strangers.
+    """
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
+        return False
+    if any(address in network for network in _DOCUMENTATION if network.version == address.version):
         return False
     return (
         address.is_private or address.is_loopback or address.is_link_local or address.is_multicast

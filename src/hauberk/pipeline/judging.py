@@ -17,6 +17,7 @@ from hauberk.events import (
     EventBatch,
     EventClass,
     entity_column,
+    is_internal,
     is_plausible,
     no_findings,
 )
@@ -117,25 +118,54 @@ def judge_lake(
         events += batch.height
         progress.advance("judge", batch.height)
     progress.end("judge")
-    return Judged(pl.concat(said), after, host_days(home, commits), events, seconds, faults)
+    # A detector may say a finding again with more, in a later slice: its last word counts.
+    last = pl.concat(said).unique("uid", keep="last", maintain_order=True)
+    return Judged(last, after, host_days(home, commits), events, seconds, faults)
+
+
+_FLOW_CLASSES = (
+    EventClass.NETWORK_ACTIVITY,
+    EventClass.DNS_ACTIVITY,
+    EventClass.HTTP_ACTIVITY,
+)
 
 
 def host_days(home: Home, commits: tuple[int, int]) -> pl.DataFrame:
-    """Host-days with any event in the commits: (host, day), host "" where records name none."""
-    frames = [
-        home.lake.scan(event_class, ["time", "device.hostname", "commit"], after_commit=commits[0])
-        .filter(pl.col("commit") <= commits[1])
-        .select(
-            pl.col("device.hostname").cast(pl.String).alias("host"),
-            pl.col("time").dt.date().alias("day"),
-        )
-        .unique()
-        for event_class in home.lake.event_classes()
+    """Host-days with any event in the commits: (host, day).
+
+    A host is `host:name`; `ip:address` for internal addresses that only a network sensor tells of;
+    "" where records name neither.
+    """
+    present = home.lake.event_classes()
+    named = [
+        _subjects(home, event_class, "device.hostname", EntityKind.HOST, commits)
+        for event_class in present
+    ]
+    flows = [
+        _subjects(home, event_class, "src_endpoint.ip", EntityKind.IP, commits)
+        for event_class in _FLOW_CLASSES
+        if event_class in present
     ]
     schema = {"host": pl.String, "day": pl.Date}
-    if not frames:
-        return pl.DataFrame(schema=schema)
-    raw = pl.concat(frames).unique().drop_nulls("day").collect(engine="streaming")
-    return raw.with_columns(
-        entity_column(EntityKind.HOST, raw["host"]).fill_null("").alias("host")
-    ).unique()
+    return pl.concat([pl.DataFrame(schema=schema), *named, *flows]).unique()
+
+
+def _subjects(
+    home: Home, event_class: EventClass, column: str, kind: EntityKind, commits: tuple[int, int]
+) -> pl.DataFrame:
+    """Subject-days of one class: distinct first, so that few values are ever spelled."""
+    raw = (
+        home.lake.scan(event_class, ["time", column, "commit"], after_commit=commits[0])
+        .filter(pl.col("commit") <= commits[1])
+        .select(pl.col(column).cast(pl.String).alias("host"), pl.col("time").dt.date().alias("day"))
+        .unique()
+        .collect(engine="streaming")
+        .drop_nulls("day")
+    )
+    if kind is EntityKind.IP:
+        distinct = raw["host"].drop_nulls().unique()
+        inside = distinct.filter(
+            pl.Series([is_internal(one) for one in distinct], dtype=pl.Boolean)
+        )
+        raw = raw.filter(pl.col("host").is_in(inside.implode()))
+    return raw.with_columns(entity_column(kind, raw["host"]).fill_null("").alias("host"))

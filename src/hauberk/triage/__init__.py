@@ -4,7 +4,7 @@ from .fusion import FusionSettings
 from .interface import Incident, Link, Reason
 from .judge import Triage, TriageSettings, triage
 from .ranking import BUDGET, FLOOR, KINDS_IN_WORDS, within_budget
-from .surprise import Exposure, evidence_bits, host_of, rule_hits
+from .surprise import Exposure, evidence_bits, host_of, spoken
 
 __all__ = [
     "BUDGET",
@@ -19,7 +19,7 @@ __all__ = [
     "TriageSettings",
     "evidence_bits",
     "host_of",
-    "rule_hits",
+    "spoken",
     "triage",
     "within_budget",
 ]

@@ -13,11 +13,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-BRIDGE_SURPRISE = 0.06
+from .surprise import evidence_bits
+
+BRIDGE_SURPRISE = 0.03
 """Findings less surprising than this tell too little to join two stories."""
 
 JOIN_HOURS = 12.0
-"""Longest silence on an entity of full weight that one story may contain, in hours."""
+"""Longest silence on an entity of full weight between telling findings of one story, in hours."""
+
+TELLING_BITS = 5.0
+"""Bits from which a finding bridges the whole silence; a weaker one bridges its share of it."""
 
 HUB_PARTNERS = 12
 """Hosts or users met together with an entity in findings before it counts as a hub."""
@@ -115,20 +120,25 @@ def _edges(
 ) -> Iterable[tuple[int, int]]:
     """Pairs of findings that follow each other on an entity within the time it allows."""
     span = pl.col("end_time").cum_max().over("entity", order_by="time")
+    bits = evidence_bits(pl.col("surprise"))
     steps = (
-        telling.select("row", "time", "end_time", pl.col("entities").alias("entity"))
+        telling.select(
+            "row", "time", "end_time", pl.col("entities").alias("entity"), bits.alias("bits")
+        )
         .explode("entity")
         .drop_nulls("entity")
         .join(weights.filter(pl.col("weight") >= minimum), on="entity")
         .sort("entity", "time", "row")
         .with_columns(
             pl.col("row").shift(1).over("entity").alias("before"),
+            pl.min_horizontal("bits", pl.col("bits").shift(1).over("entity")).alias("weaker"),
             span.shift(1).over("entity").alias("until"),
         )
         .drop_nulls("before")
     )
     silence = (pl.col("time") - pl.col("until")).dt.total_seconds(fractional=True) / 3600
-    near = (silence <= settings.join_hours * pl.col("weight")).fill_null(value=True)
+    share = (pl.col("weaker") / TELLING_BITS).clip(0.0, 1.0)
+    near = (silence <= settings.join_hours * pl.col("weight") * share).fill_null(value=True)
     return steps.filter(near).select("before", "row").unique().iter_rows()
 
 

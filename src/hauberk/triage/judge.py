@@ -7,7 +7,7 @@ import polars as pl
 from .fusion import FusionSettings, cluster
 from .interface import Incident
 from .ranking import BUDGET, FLOOR, expected_misses, rank
-from .surprise import Exposure, calibrate, rule_hits
+from .surprise import Exposure, calibrate, spoken
 
 DOUBT = 0.5
 """Findings of incidents at least this likely enter base rates at a fraction of their weight."""
@@ -51,10 +51,10 @@ def triage(
     """
     settings = settings or TriageSettings()
     history = history or Exposure()
-    exposure = history.joined(cells, rule_hits(findings))
+    exposure = history.joined(cells, spoken(findings))
     _, suspects = _pass(findings, exposure, settings, own_record=False)
     doubted = {uid for one in suspects if one.probability >= DOUBT for uid in one.findings}
-    exposure = history.joined(cells, rule_hits(findings, doubted))
+    exposure = history.joined(cells, spoken(findings, doubted))
     calibrated, incidents = _pass(findings, exposure, settings, own_record=True)
     return Triage(calibrated, incidents, exposure, expected_misses(incidents))
 

@@ -1,7 +1,9 @@
 """One scale for all findings: the p-value, and the bits of evidence that it is worth at most.
 
-Rules start from a prior by level and learn their base rate here: the share of host-days on which
-they fire although nothing is wrong. Behaviour and product findings arrive calibrated.
+Detectors say how often a single judgement of theirs comes out so strong; a person reads whole
+days. So every p-value is held against the record of host-days here: on how many others did the same
+analytic say something at least as strong, although nothing was wrong? A rule says the same each
+time it fires, so for rules this is the share of host-days on which it fires at all.
 """
 
 import math
@@ -12,7 +14,7 @@ import polars as pl
 from hauberk.events import FindingKind
 
 ESTATE_PSEUDO_DAYS = 10.0
-"""Host-days of observation that a rule's prior is worth against the estate's record."""
+"""Host-days of observation that a detector's own word is worth against the estate's record."""
 
 HOST_PSEUDO_DAYS = 5.0
 """Host-days that the estate's rate is worth against one host's own record."""
@@ -24,15 +26,18 @@ An attacker who repeats himself to be taken for the weather pays ten times the d
 """
 
 _CELLS = pl.Schema({"host": pl.String(), "day": pl.Date()})
-_HITS = pl.Schema({"rule": pl.String(), **_CELLS, "weight": pl.Float64()})
+_HITS = pl.Schema({"rule": pl.String(), **_CELLS, "strength": pl.Float64(), "weight": pl.Float64()})
+_SUBJECT = r"^(host|ip):"
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """What was watched and what fired there, in host-days.
+    """What was watched and what was said of it, in host-days.
 
-    `cells` (host, day): host-days with any event. `hits` (rule, host, day, weight): host-days on
-    which a rule fired; weight 1, or SUSPICIOUS_WEIGHT inside a likely incident.
+    `cells` (host, day): host-days with any event; a host is `host:name`, or `ip:address` where
+    only the network tells of it, or "" where nothing does. `hits` (rule, host, day, strength,
+    weight): host-days on which an analytic spoke, the smallest p that it gave, and weight 1 or,
+    inside a likely incident, SUSPICIOUS_WEIGHT.
     """
 
     cells: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_CELLS))
@@ -44,7 +49,8 @@ class Exposure:
             pl.concat([self.cells, cells.select(_CELLS.names())]).unique(),
             pl.concat([self.hits, hits.select(_HITS.names())])
             .group_by("rule", "host", "day")
-            .agg(pl.col("weight").min()),
+            .agg(pl.col("strength").min(), pl.col("weight").min())
+            .select(_HITS.names()),
         )
 
 
@@ -60,86 +66,141 @@ def evidence_bits(p: pl.Expr) -> pl.Expr:
 
 
 def host_of(findings: pl.DataFrame) -> pl.Series:
-    """The host that each finding is first about; "" for none (a network sensor, a cloud)."""
-    hosts = pl.col("entities").list.eval(pl.element().filter(pl.element().str.starts_with("host:")))
-    return findings.select(hosts.list.first().fill_null("").alias("host"))["host"]
+    """The host or else the address that each finding is first about; "" where there is none."""
+    named = pl.col("entities").list.eval(pl.element().filter(pl.element().str.contains(_SUBJECT)))
+    host = named.list.eval(pl.element().filter(pl.element().str.starts_with("host:"))).list.first()
+    return findings.select(pl.coalesce(host, named.list.first()).fill_null("").alias("host"))[
+        "host"
+    ]
 
 
-def rule_hits(findings: pl.DataFrame, suspicious: set[str] | None = None) -> pl.DataFrame:
-    """Host-days on which rules fired. `suspicious`: uids of findings in likely incidents."""
+def spoken(findings: pl.DataFrame, suspicious: set[str] | None = None) -> pl.DataFrame:
+    """Host-days on which analytics spoke. `suspicious`: uids of findings in likely incidents."""
     doubted = pl.col("uid").is_in(list(suspicious or ()))
     return (
         findings.with_columns(host_of(findings))
-        .filter(pl.col("kind") == FindingKind.RULE, pl.col("time").is_not_null())
+        .filter(pl.col("time").is_not_null())
         .select(
-            pl.col("rule_uid").alias("rule"),
+            _analytic().alias("rule"),
             "host",
             pl.col("time").dt.date().alias("day"),
+            pl.col("surprise").alias("strength"),
             pl.when(doubted).then(SUSPICIOUS_WEIGHT).otherwise(1.0).alias("weight"),
         )
         .group_by("rule", "host", "day")
-        .agg(pl.col("weight").min())
+        .agg(pl.col("strength").min(), pl.col("weight").min())
+        .select(_HITS.names())
     )
+
+
+def _analytic() -> pl.Expr:
+    """Who speaks: a rule by itself; every other detector as one, however many it tells of."""
+    by_rule = pl.col("kind").is_in([FindingKind.RULE, FindingKind.NETWORK])
+    return pl.when(by_rule).then(pl.col("rule_uid")).otherwise(pl.col("detector"))
 
 
 def calibrate(
     findings: pl.DataFrame, exposure: Exposure, *, own_record: bool = True
 ) -> pl.DataFrame:
-    """Replace the prior of every rule finding by its posterior base rate here.
+    """Replace each finding's p by how often something so strong is said of a host-day here.
 
-    The estate's rate is that of the other hosts; the host's own record enters with its earlier
-    days, the day before left out. What is judged never vouches for itself, and an intruder who
-    stays is not excused by what he does later. Without `own_record` the host's own days count for
-    nothing, which is how it is asked what looks suspicious at all. Rows keep their order.
+    The estate's rate is that of the other hosts. A rule's finding is also held against the host's
+    own earlier days, the day before left out (behaviour already knows its past). What is judged
+    never vouches for itself, and an intruder who stays is not excused by what he does later.
+    Without `own_record` the host's own days count for nothing, which is how it is asked what looks
+    suspicious at all. Findings of other products come calibrated by host-hours and stay as they
+    are. Rows keep their order.
     """
     if findings.is_empty() or exposure.cells.is_empty():
         return findings
     rows = findings.select(
         "kind",
-        pl.col("surprise").alias("prior"),
-        pl.col("rule_uid").alias("rule"),
+        pl.col("surprise").alias("p"),
+        _analytic().alias("rule"),
         pl.col("time").dt.date().alias("day"),
     ).with_columns(host_of(findings), pl.int_range(pl.len()).alias("row"))
-    rules = rows.filter(pl.col("kind") == FindingKind.RULE, pl.col("day").is_not_null())
-    if rules.is_empty():
+    judged = rows.filter(pl.col("kind") != FindingKind.PRODUCT, pl.col("day").is_not_null())
+    if judged.is_empty():
         return findings
-    before = (pl.col("day") - pl.col("seen")) > pl.duration(days=1)
-    questions = rules.select("rule", "host", "day").unique()
-    host_days = questions.select("host", "day").unique()
-    cells = exposure.cells.rename({"day": "seen"})
-    days = host_days.join(cells, on="host", how="left").group_by("host", "day").agg(
-        before.sum().alias("host_days"),
-        pl.col("seen").is_not_null().sum().alias("own_days"),
+    asked = judged.select("kind", "rule", "host", "day", "p").unique()
+    rates = _estate(asked, exposure)
+    if own_record:
+        rules = asked.filter(pl.col("kind") == FindingKind.RULE)
+        rates = _own(rates, rules.select("rule", "host", "day").unique(), exposure)
+    # Quiet here makes a rule rarer than its level says, but never by more than tenfold: silence on
+    # few host-days proves little. A p that was calibrated on more than host-days never shrinks.
+    rated = rows.join(
+        rates.select("rule", "host", "day", "p", "rate"),
+        on=["rule", "host", "day", "p"], how="left", maintain_order="left",
     )  # fmt: skip
-    hits = exposure.hits.rename({"day": "seen"})
-    total = hits.group_by("rule").agg(pl.col("weight").sum().alias("rule_hits"))
-    record = questions.join(hits, on=["rule", "host"], how="left")
-    fired = record.group_by("rule", "host", "day").agg(
-        pl.col("weight").filter(before).sum().alias("host_hits"),
-        pl.col("weight").sum().alias("own_hits"),
-    )  # fmt: skip
-    priors = rules.group_by("rule").agg(pl.col("prior").first())
-    estate = (ESTATE_PSEUDO_DAYS * pl.col("prior") + pl.col("rule_hits") - pl.col("own_hits")) / (
-        ESTATE_PSEUDO_DAYS + exposure.cells.height - pl.col("own_days")
-    )
-    own = (HOST_PSEUDO_DAYS * pl.col("estate") + pl.col("host_hits")) / (
-        HOST_PSEUDO_DAYS + pl.col("host_days")
-    )
-    rates_of = (own, pl.col("estate")) if own_record else (pl.col("estate"),)
-    rates = (
-        fired.join(days, on=["host", "day"])
-        .join(total, on="rule", how="left")
-        .join(priors, on="rule")
-        .with_columns(pl.col("rule_hits", "own_hits", "host_hits").fill_null(0.0))
-        .with_columns(estate.alias("estate"))
-        # Quiet here makes a rule rarer than its level says, but never by more than tenfold:
-        # silence on few host-days proves little.
-        .with_columns(pl.max_horizontal(*rates_of, pl.col("prior") / 10).alias("rate"))
-        .select("rule", "host", "day", pl.col("rate").clip(1e-9, 1.0))
-    )
-    rated = rows.join(rates, on=["rule", "host", "day"], how="left", maintain_order="left")
-    known = (pl.col("kind") == FindingKind.RULE) & pl.col("rate").is_not_null()
+    floor = pl.when(pl.col("kind") == FindingKind.RULE).then(pl.col("p") / 10).otherwise("p")
+    known = (pl.col("kind") != FindingKind.PRODUCT) & pl.col("rate").is_not_null()
     surprise = rated.select(
-        pl.when(known).then(pl.col("rate")).otherwise(pl.col("prior")).alias("surprise")
+        pl.when(known)
+        .then(pl.max_horizontal("rate", floor).clip(1e-12, 1.0))
+        .otherwise("p")
+        .alias("surprise")
     )["surprise"]
     return findings.with_columns(surprise)
+
+
+def _estate(asked: pl.DataFrame, exposure: Exposure) -> pl.DataFrame:
+    """`asked` with `rate`: how often other hosts' days heard the analytic say something as strong.
+
+    Counted where there is something to count. Below that, extrapolated: a detector judges a host
+    many times a day, so a single judgement's p says too little of a day; were its p-values uniform,
+    days with one at least as strong would fall in proportion to p from those it reported at all.
+    """
+    hits = exposure.hits.sort("strength")
+    everywhere = hits.select(
+        "rule", "strength", pl.col("weight").cum_sum().over("rule").alias("all_hits")
+    )
+    at_home = hits.select(
+        "rule", "host", "strength",
+        pl.col("weight").cum_sum().over("rule", "host").alias("own_hits"),
+    )  # fmt: skip
+    days = exposure.cells.group_by("host").agg(pl.len().alias("own_days"))
+    totals = hits.group_by("rule").agg(
+        pl.col("weight").sum().alias("total"), pl.col("strength").max().alias("weakest")
+    )
+    totals_at_home = hits.group_by("rule", "host").agg(pl.col("weight").sum().alias("own_total"))
+    # A float that went through a file must still meet itself.
+    strongest = asked.with_columns((pl.col("p") * (1 + 1e-9)).alias("reach")).sort("reach")
+    met = strongest.join_asof(
+        everywhere, left_on="reach", right_on="strength", by="rule", check_sortedness=False
+    ).join_asof(
+        at_home, left_on="reach", right_on="strength", by=["rule", "host"], check_sortedness=False
+    )
+    others = pl.col("all_hits").fill_null(0.0) - pl.col("own_hits").fill_null(0.0)
+    watched = exposure.cells.height - pl.col("own_days").fill_null(0)
+    counted = (ESTATE_PSEUDO_DAYS * pl.col("p") + others) / (ESTATE_PSEUDO_DAYS + watched)
+    speaking = pl.col("total").fill_null(0.0) - pl.col("own_total").fill_null(0.0)
+    extrapolated = pl.col("p") / pl.col("weakest") * speaking / (ESTATE_PSEUDO_DAYS + watched)
+    return (
+        met.join(days, on="host", how="left")
+        .join(totals, on="rule", how="left")
+        .join(totals_at_home, on=["rule", "host"], how="left")
+        .with_columns(pl.max_horizontal(counted, extrapolated).clip(0.0, 1.0).alias("rate"))
+    )
+
+
+def _own(rates: pl.DataFrame, asked: pl.DataFrame, exposure: Exposure) -> pl.DataFrame:
+    """`rates`, raised to the host's own record where its earlier days heard the rule as well."""
+    before = (pl.col("day") - pl.col("seen")) > pl.duration(days=1)
+    cells = exposure.cells.rename({"day": "seen"})
+    days = (
+        asked.select("host", "day").unique().join(cells, on="host", how="left")
+        .group_by("host", "day").agg(before.sum().alias("host_days"))
+    )  # fmt: skip
+    hits = exposure.hits.rename({"day": "seen"})
+    fired = (
+        asked.join(hits, on=["rule", "host"], how="left").group_by("rule", "host", "day")
+        .agg(pl.col("weight").filter(before).sum().alias("host_hits"))
+    )  # fmt: skip
+    own = (HOST_PSEUDO_DAYS * pl.col("rate") + pl.col("host_hits").fill_null(0.0)) / (
+        HOST_PSEUDO_DAYS + pl.col("host_days").fill_null(0)
+    )
+    joined = rates.join(fired, on=["rule", "host", "day"], how="left").join(
+        days, on=["host", "day"], how="left"
+    )
+    return joined.with_columns(pl.max_horizontal("rate", own).alias("rate"))
