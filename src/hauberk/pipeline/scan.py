@@ -23,7 +23,7 @@ from hauberk.triage import (
     Reason,
     Triage,
     TriageSettings,
-    rule_hits,
+    spoken,
     triage,
 )
 
@@ -146,7 +146,7 @@ def _learn(
     """Read the baseline: its events enter every state, its findings the base rates alone."""
     read, said = ingest_baseline(home, options, fields, progress)
     judged, commits = _judge(home, behaviour, progress)
-    exposure = exposure_of(home).joined(judged.cells, rule_hits(said))
+    exposure = exposure_of(home).joined(judged.cells, spoken(said))
     home.commit(
         Commit(
             states={**judged.states, TRIAGE_STATE: _exposure_state(exposure)},
