@@ -1,4 +1,4 @@
-"""One small emulated week with every campaign, shared by the tests of this room."""
+"""Emulated days, shared by the tests of this room."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from hauberk.emulate import Emulated, campaigns, emulate
 
 @pytest.fixture(scope="session")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Emulated:
-    """A day of six people, attacked in every way at once."""
+    """A day of five people, attacked in every way at once."""
     return emulate(
-        tmp_path_factory.mktemp("emulated") / "day", seed=11, users=6, days=1,
+        tmp_path_factory.mktemp("emulated") / "day", seed=11, users=5, days=1,
         campaigns=campaigns(),
     )  # fmt: skip
 
@@ -20,3 +20,9 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Emulated:
 def logs(attacked: Emulated) -> list[Path]:
     """Every file of that day's logs."""
     return sorted(path for path in attacked.logs.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="session")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Emulated:
+    """A day of three people, whom nobody attacks."""
+    return emulate(tmp_path_factory.mktemp("emulated") / "quiet", seed=3, users=3)

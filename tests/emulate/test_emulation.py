@@ -54,11 +54,26 @@ def test_every_file_is_recognised_and_every_record_becomes_an_event(
     }  # fmt: skip
 
 
-def test_the_same_seed_writes_the_same_bytes_and_another_seed_does_not(tmp_path: Path) -> None:
-    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        emulate(tmp_path / name, seed=seed, users=3, campaigns=["ransomware"])
-    assert _digests(tmp_path / "a") == _digests(tmp_path / "b")
-    assert _digests(tmp_path / "a") != _digests(tmp_path / "c")
+def test_the_same_seed_writes_the_same_bytes_over_an_earlier_emulation(
+    quiet: Emulated, tmp_path: Path
+) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "old.log").write_text("of an earlier run")
+    (tmp_path / "README.md").write_bytes((quiet.logs.parent / "README.md").read_bytes())
+    again = emulate(tmp_path, seed=3, users=3)
+    assert _digests(tmp_path) == _digests(quiet.logs.parent)
+    assert again.records == quiet.records
+
+
+def test_another_seed_is_another_company(quiet: Emulated, attacked: Emulated) -> None:
+    names = [
+        {path.name.split("_")[0] for path in made.logs.rglob("*.gz")} for made in (quiet, attacked)
+    ]
+    assert names[0].isdisjoint(names[1])
+
+
+def test_a_quiet_company_has_an_empty_truth(quiet: Emulated) -> None:
+    assert quiet.truth.read_bytes() == b""
 
 
 def test_records_of_a_file_are_in_order_of_time(logs: list[Path]) -> None:
@@ -99,13 +114,6 @@ def test_what_was_not_emulated_is_never_deleted(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         emulate(tmp_path, users=3)
     assert mine.read_text() == "keep me"
-
-
-def test_an_earlier_emulation_is_written_anew(tmp_path: Path) -> None:
-    emulate(tmp_path / "x", seed=1, users=3)
-    again = emulate(tmp_path / "x", seed=2, users=3)
-    fresh = emulate(tmp_path / "y", seed=2, users=3)
-    assert _digests(again.logs) == _digests(fresh.logs)
 
 
 def test_an_unknown_campaign_is_refused_before_anything_is_written(tmp_path: Path) -> None:

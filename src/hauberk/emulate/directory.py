@@ -2,6 +2,7 @@
 
 from .accounts import Account, Session
 from .company import Company
+from .times import us_time
 from .windows_deeds import subject
 from .windows_host import WindowsHost
 from .windows_log import SECURITY
@@ -78,11 +79,20 @@ def change_account(
         "TargetUserName": account.name, "TargetDomainName": account.domain,
         "TargetSid": account.sid, **subject(by), "PrivilegeList": "-",
     }  # fmt: skip
-    if event in {4720, 4738}:
-        data |= {"SamAccountName": account.name, "DisplayName": account.name,
-                 "UserPrincipalName": f"{account.name}@{company.domain}", "HomeDirectory": "-",
-                 "PrimaryGroupId": "513", "AllowedToDelegateTo": "-", "OldUacValue": "0x0",
-                 "NewUacValue": "0x15", "UserAccountControl": "-"}  # fmt: skip
+    if event == 4720:
+        data |= {
+            "SamAccountName": account.name,
+            "DisplayName": account.name,
+            "UserPrincipalName": f"{account.name}@{company.domain}",
+            "PrimaryGroupId": "513",
+            "OldUacValue": "0x0",
+            "NewUacValue": "0x15",
+        }
+    elif event == 4738:
+        # What stays as it was is a dash.
+        names = ("Dummy", "SamAccountName", "DisplayName", "UserPrincipalName", "HomeDirectory",
+                 "PrimaryGroupId", "OldUacValue", "NewUacValue", "UserAccountControl")  # fmt: skip
+        data |= dict.fromkeys(names, "-") | {"PasswordLastSet": us_time(time)}
     company.windows["dc01"].log.write(SECURITY, event, time, data, 760)
 
 

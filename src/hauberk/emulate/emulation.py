@@ -13,6 +13,7 @@ from .company import Company, found_company
 from .logs import Logs
 from .machine import agents, chat_client, chores, nightly
 from .servers import servers
+from .staffing import joiners
 from .times import DAY, midnight
 from .truth import Step
 from .workday import days_of, policies
@@ -112,5 +113,6 @@ def _live(company: Company) -> None:
     for person in company.people:
         agenda.add(days_of(company, person), company.start)
         agenda.add(chat_client(company, person.host.name.lower()), company.start)
+    agenda.add(joiners(company), company.start)
     for actor_of in servers(company):
         agenda.add(actor_of, company.start)

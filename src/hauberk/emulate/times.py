@@ -53,6 +53,14 @@ def bsd(second: int) -> str:
     return f"{when:%b} {when.day:2d} {when:%H:%M:%S}"
 
 
+def us_time(time: float) -> str:
+    """3/2/2026 8:00:00 AM, as Windows writes times into its own texts."""
+    when = datetime.fromtimestamp(time, UTC)
+    hour = when.hour % 12 or 12
+    half = "AM" if when.hour < 12 else "PM"
+    return f"{when.month}/{when.day}/{when.year} {hour}:{when:%M:%S} {half}"
+
+
 def weekday(time: float) -> int:
     """0 is Monday."""
     return (int(time // DAY) + 3) % 7
