@@ -36,7 +36,11 @@ def _engine(uri: str, *, begin: str) -> Engine:
 
 
 def open_for_writing(folder: Path) -> Engine:
-    """The database of a home, made or migrated where needed."""
+    """The database of a home, made or migrated where needed.
+
+    Raises HomeDamagedError where it is none, or lost what the folder beside it still has, and
+    UsageError where a newer version of Hauberk made it.
+    """
     path = folder / DATABASE
     fresh = not path.exists()
     if fresh:
@@ -48,11 +52,49 @@ def open_for_writing(folder: Path) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
 
-    with engine.connect() as connection:
-        if _revision(connection) != SCHEMA_REVISION:
-            _migrate(connection)
-            connection.commit()
+    try:
+        with engine.connect() as connection:
+            revision = _revision(connection)
+            if revision is None:
+                _check_first(folder)
+            if revision != SCHEMA_REVISION:
+                _migrate(connection, revision, path)
+                connection.commit()
+    except BaseException as error:
+        engine.dispose()
+        if is_damage(error):
+            raise damaged(path) from error
+        raise
     return engine
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether this error says that the database's pages are not what SQLite wrote."""
+    driver = error.orig if isinstance(error, DatabaseError) else error
+    code = getattr(driver, "sqlite_errorcode", None)
+    # The low byte is the kind of error, the rest says more of it.
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def damaged(path: Path) -> HomeDamagedError:
+    """The error that tells of a damaged database."""
+    return HomeDamagedError(
+        "the records database is damaged",
+        where=str(path),
+        hint="`hauberk verify` says what is left; restore the home from a backup, or scan the logs"
+        " again into another home",
+    )
+
+
+def _check_first(folder: Path) -> None:
+    """Refuse to begin anew where a home has been: its files would belong to no commit."""
+    left = [name for name in ("lake", "states", "dead-letters") if (folder / name).exists()]
+    if left:
+        raise HomeDamagedError(
+            f"the records database is empty, but the home holds {left[0]}",
+            where=str(folder / DATABASE),
+            hint="Restore the home from a backup, or scan the logs again into another home",
+        )
 
 
 def open_for_reading(folder: Path) -> Engine:
@@ -71,13 +113,15 @@ def open_for_reading(folder: Path) -> Engine:
         # On read-only media SQLite cannot keep its shared memory; nothing can change there either.
         uri += "&immutable=1"
     except sqlite3.DatabaseError as error:
-        raise HomeDamagedError("the records database is no database", where=str(path)) from error
+        raise damaged(path) from error
     engine = _engine(uri, begin="BEGIN")
     try:
         with engine.connect() as connection:
             revision = _revision(connection)
     except DatabaseError as error:
-        raise HomeDamagedError("the records database is damaged", where=str(path)) from error
+        raise damaged(path) from error
+    if revision is not None and revision > SCHEMA_REVISION:
+        raise _newer(revision, path)
     if revision != SCHEMA_REVISION:
         raise UsageError(
             f"its records are of schema {revision or 'none'}, expected {SCHEMA_REVISION}",
@@ -94,7 +138,18 @@ def _revision(connection: Connection) -> str | None:
     return str(row[0]) if row else None
 
 
-def _migrate(connection: Connection) -> None:
+def _newer(revision: str, path: Path) -> UsageError:
+    return UsageError(
+        f"its records are of schema {revision[:40]}, newer than {SCHEMA_REVISION}, the last that"
+        " this version knows",
+        where=str(path),
+        hint="Use the version of Hauberk that made this home, or name another home",
+    )
+
+
+def _migrate(connection: Connection, revision: str | None, path: Path) -> None:
+    if revision is not None and revision > SCHEMA_REVISION:
+        raise _newer(revision, path)
     # Loading Alembic takes longer than opening a home, and few openings need it.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
