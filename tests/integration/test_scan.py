@@ -8,13 +8,17 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from hauberk.errors import UnreadableInputError
-from hauberk.pipeline import IncidentView, Scan, ScanOptions, look_up, replay, scan
-from hauberk.store import verify
+from hauberk.detect import DetectorSpec, State
+from hauberk.errors import UnreadableInputError, UsageError
+from hauberk.events import EventBatch, EventClass, FindingKind, findings_frame
+from hauberk.pipeline import FindingView, IncidentView, Scan, ScanOptions, look_up, replay, scan
+from hauberk.store import Home, verify
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -169,6 +173,63 @@ def test_a_replay_is_the_same_from_the_file_or_from_the_lake(
     for uid in answer.incidents[0].findings:
         done = replay(tmp_path / "home", uid)
         assert done.same, [one for one in done.comparisons if not one.same]
+
+
+class Counting:
+    """Says of each host how many processes it has started, and says so again as there are more."""
+
+    spec = DetectorSpec(
+        "counting", "1", FindingKind.RARITY, "Processes of a host",
+        {EventClass.PROCESS_ACTIVITY: ("device.hostname",)},
+    )  # fmt: skip
+
+    def judge(self, batch: EventBatch, state: State) -> tuple[pl.DataFrame, State]:
+        events = batch.events(
+            EventClass.PROCESS_ACTIVITY, ["metadata.uid", "time", "device.hostname"]
+        )
+        before = state["seen"] if state else events.clear()
+        seen = pl.concat([before, events])
+        rows: list[dict[str, object]] = [
+            {
+                "uid": "c0ffee", "time": seen["time"].min(), "end_time": seen["time"].max(),
+                "detector": "counting", "detector_version": "1", "kind": FindingKind.RARITY.value,
+                "rule_uid": "many", "title": "Processes", "message": f"{seen.height} processes",
+                "severity_id": 4, "techniques": ["T1059"],
+                "entities": [f"host:{seen['device.hostname'][0]}"],
+                "evidence": seen["metadata.uid"].head(10).to_list(), "count": seen.height,
+                "surprise": 1e-6 / seen.height,
+                "reasons": [{"text": "processes", "value": str(seen.height), "bits": 20.0}],
+            }
+        ]  # fmt: skip
+        return findings_frame(rows if events.height else []), {"seen": seen}
+
+
+def test_a_finding_said_again_with_more_is_shown_and_replayed_as_it_was_said_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The package's own `scan` is the function; these are the modules.
+    scanning, judging = (import_module(f"hauberk.pipeline.{name}") for name in ("scan", "judging"))
+    monkeypatch.setattr(scanning, "detectors", lambda: [Counting()])
+    monkeypatch.setattr(judging, "SLICE_EVENTS", 20)
+    home = tmp_path / "home"
+    for name, lines, seen in (("a.json", WORK[:40], 40), ("b.json", WORK[40:], 50)):
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        run(tmp_path, tmp_path / name)
+        view = look_up(home, "c0ffee")
+        assert isinstance(view, FindingView)
+        assert view.finding["count"] == seen
+    with Home.open(home, read_only=True) as opened:
+        stored = opened.records.scan_findings().filter(pl.col("uid") == "c0ffee").collect()
+    assert sorted(stored["count"].to_list()) == [40, 50]
+    first = min(stored["commit"].to_list())
+    for reference, count in (("c0ffee", 50), (f"c0ffee@{first}", 40)):
+        done = replay(home, reference)
+        assert done.same, [one for one in done.comparisons if not one.same]
+        assert done.finding["count"] == count
+    for reference in ("c0ffee@0", "c0ffee@x"):
+        with pytest.raises(UsageError):
+            replay(home, reference)
+    assert verify(home).ok
 
 
 def test_a_baseline_is_learned_from_and_yields_no_incident(logs: Path, tmp_path: Path) -> None:

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hauberk.errors import HomeBusyError, HomeDamagedError, UsageError
-from hauberk.events import EventClass
+from hauberk.events import FINDING_SCHEMA, EventClass, findings_frame
 from hauberk.store import Commit, Home, delta_log, lake_files, verify
 
 FullCommit = Callable[..., Commit]
@@ -108,6 +111,51 @@ def test_findings_of_the_same_uid_are_one_finding(home_path: Path, full_commit: 
         later = said["time"][0] + timedelta(seconds=1)
         assert home.records.findings(since=later).height == 0
         assert home.records.findings(until=later).height == 2
+
+
+def test_a_finding_said_again_with_more_is_read_as_it_was_said_last(
+    home_path: Path, full_commit: FullCommit
+) -> None:
+    first = full_commit("a").findings
+    day_later = first["time"][0] + timedelta(days=1)
+    about_one = pl.col("uid") == "f1-a"
+    more = first.with_columns(
+        pl.when(about_one).then(9).otherwise(pl.col("count")).alias("count"),
+        pl.when(about_one).then(pl.lit(day_later)).otherwise(pl.col("time")).alias("time"),
+    )
+    with Home.open(home_path) as home:
+        home.commit(Commit(findings=first))
+        home.commit(Commit(findings=pl.concat([first, more])))  # the last word of a commit counts
+        home.commit(Commit(findings=more))  # nothing new
+        home.commit(Commit(findings=first))  # and back again
+        home.commit(Commit(findings=more))
+        home.lake.compact()
+        records = home.records
+        assert [info.findings for info in records.commits()][:5] == [2, 1, 0, 1, 1]
+        assert records.findings()["uid"].to_list() == ["f2-a", "f1-a"]
+        assert records.findings(uids=["f1-a"])["count"].to_list() == [9]
+        assert records.findings(until=day_later)["uid"].to_list() == ["f2-a"]
+        assert records.findings(before_commit=2).sort("uid").equals(first.sort("uid"))
+        for before, count, commit in ((None, 9, 5), (5, 1, 4), (4, 9, 2), (2, 1, 1)):
+            finding = records.finding("f1-a", before)
+            assert finding is not None
+            assert (finding["count"], records.finding_commit("f1-a", before)) == (count, commit)
+        assert records.finding("f1-a", 1) is None
+    assert verify(home_path).ok
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2)))))
+@settings(max_examples=12, deadline=None)
+def test_the_last_word_on_each_finding_is_what_is_read(words: list[list[tuple[str, int]]]) -> None:
+    nothing = dict.fromkeys(FINDING_SCHEMA.names())
+    with TemporaryDirectory() as folder, Home.open(Path(folder) / "home") as home:
+        last: dict[str, int] = {}
+        for commit in words:
+            last.update(commit)
+            rows = [{**nothing, "uid": uid, "count": count} for uid, count in commit]
+            home.commit(Commit(findings=findings_frame(rows)))
+        read = home.records.findings()
+        assert dict(zip(read["uid"], read["count"], strict=True)) == last
 
 
 def test_incidents_are_replaced_by_uid_or_all_at_once(

@@ -23,6 +23,8 @@ Examples:
 
   hauberk replay 4e45ba7d --json
 
+  hauberk replay 4e45ba7d@3      as it stood after commit 3, where more was said of it later
+
 Exit codes: 0 the same to the bit, 7 different.
 """
 

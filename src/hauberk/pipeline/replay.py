@@ -53,10 +53,13 @@ class Replay:
 def replay(home_path: Path, reference: str) -> Replay:
     """Compute a finding (its uid, or the start of it) again.
 
+    A finding that was said again with more is taken as it was said last. `UID@COMMIT` names it as
+    it stood after that commit.
+
     Raises UsageError where the home has no such finding.
     """
     with Home.open(home_path, read_only=True) as home:
-        finding = _finding(home, reference)
+        finding, number = _finding(home, reference)
         fields, behaviour = judges(SigmaDetector(built_in_rules(rule_cache(), _rules(home))))
         detector = next(
             (one for one in [*fields, *behaviour] if one.spec.name == finding["detector"]), None
@@ -72,27 +75,36 @@ def replay(home_path: Path, reference: str) -> Replay:
             comparisons += [where, _events(home, events, evidence, batch_id)]
             said.append(found)
         if detector in behaviour:
-            said = [_judged(home, detector, str(finding["uid"]))]
-        again = pl.concat(said).filter(pl.col("uid") == finding["uid"])
-        if again.is_empty():
+            said = [_judged(home, detector, number)]
+        again = pl.concat(said).filter(pl.col("uid") == finding["uid"]).rows(named=True)
+        if not again:
             missing = Compared("finding", same=False, detail="was not found again")
             return Replay(finding, None, [*comparisons, missing])
-        row = again.row(0, named=True)
+        # Several batches may have said it, each with more; what is stored is the word of one.
+        row = next((one for one in again if _told(one) == _told(finding)), again[-1])
         return Replay(finding, row, [*comparisons, *_columns(finding, row)])
 
 
-def _finding(home: Home, reference: str) -> dict[str, object]:
-    found = home.records.scan_findings().filter(pl.col("uid").str.starts_with(reference)).collect()
-    uids = found["uid"].unique()
+def _finding(home: Home, reference: str) -> tuple[dict[str, object], int]:
+    """The finding that is meant, and the number of the commit in which it was said so."""
+    start, _, after = reference.partition("@")
+    before = int(after) + 1 if after.isdecimal() and len(after) < 19 else None
+    if after and before is None:
+        raise UsageError(f"{after!r} is no number of a commit", hint="Write it as UID@3")
+    found = home.records.scan_findings().filter(pl.col("uid").str.starts_with(start))
+    if before is not None:
+        found = found.filter(pl.col("commit") < before)
+    uids = found.select("uid").unique().collect()["uid"]
     if len(uids) != 1:
         many = f"{len(uids)} findings begin" if len(uids) else "no finding begins"
         raise UsageError(
             f"{many} with {reference!r}", hint="`hauberk show INCIDENT` lists the uids of findings"
         )
-    finding = home.records.finding(str(uids[0]))
-    if finding is None:
+    finding = home.records.finding(str(uids[0]), before)
+    number = home.records.finding_commit(str(uids[0]), before)
+    if finding is None or number is None:
         raise UsageError(f"the finding {uids[0]} is gone", hint="Run `hauberk verify`")
-    return finding
+    return finding, number
 
 
 def _rules(home: Home) -> list[Path]:
@@ -185,9 +197,8 @@ def _events(home: Home, again: EventBatch, evidence: Sequence[str], batch_id: st
     return Compared("events", same=not different, detail=detail)
 
 
-def _judged(home: Home, detector: Detector, uid: str) -> pl.DataFrame:
+def _judged(home: Home, detector: Detector, number: int) -> pl.DataFrame:
     """What the detector says of the lake from the state it stood in before that commit."""
-    number = home.records.finding_commit(uid)
     facts = next((one.facts for one in home.records.commits() if one.number == number), {})
     commits = (_number(facts.get("judged_from")), _number(facts.get("judged")))
     before = {detector.spec.name: home.records.state(detector.spec.name, before_commit=number)}
@@ -196,6 +207,11 @@ def _judged(home: Home, detector: Detector, uid: str) -> pl.DataFrame:
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
+
+
+def _told(finding: Mapping[str, object]) -> dict[str, object]:
+    """A finding without the version of who says it, which is compared by itself."""
+    return {name: value for name, value in finding.items() if name != "detector_version"}
 
 
 def _columns(finding: Mapping[str, object], again: Mapping[str, object]) -> list[Compared]:
@@ -207,6 +223,5 @@ def _columns(finding: Mapping[str, object], again: Mapping[str, object]) -> list
             if finding[name] == again[name]
             else f"was {str(finding[name])[:200]}, is {str(again[name])[:200]}",
         )
-        for name in finding
-        if name != "detector_version"
+        for name in _told(finding)
     ]

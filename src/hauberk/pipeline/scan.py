@@ -183,13 +183,13 @@ def _exposure_state(exposure: Exposure) -> State:
 
 def _triage(home: Home, judged: Judged, options: ScanOptions) -> Triage:
     """Fuse all findings of the home, those just judged included."""
-    stored = home.records.findings(since=options.since, until=options.until)
-    new = judged.findings
+    # What was just said again with more stands in the place of what is stored.
+    said = pl.concat([home.records.findings(), judged.findings])
+    findings = said.unique("uid", keep="last", maintain_order=True)
     if options.since is not None:
-        new = new.filter(pl.col("time") >= options.since)
+        findings = findings.filter(pl.col("time") >= options.since)
     if options.until is not None:
-        new = new.filter(pl.col("time") < options.until)
-    findings = pl.concat([stored, new]).unique("uid", keep="first", maintain_order=True)
+        findings = findings.filter(pl.col("time") < options.until)
     settings = TriageSettings(budget=options.budget)
     return triage(findings, judged.cells, exposure_of(home), settings)
 

@@ -78,7 +78,8 @@ class Commit:
         events by class, any subset of the class's columns; their heights sum to the batches'
         events.
     findings
-        FINDING_SCHEMA; a uid that is already stored is not stored again.
+        FINDING_SCHEMA; of a uid the last row counts. What is stored of a uid stays; a row that
+        differs from it is stored beside it and is what readers see from then on.
     incidents, replace_incidents
         added to those stored (same uid: replaced), or put in place of all of them.
     states

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Engine, insert, select
 
 from hauberk.errors import DiskFullError, HauberkError, HomeBusyError, UsageError
+from hauberk.events import FINDING_SCHEMA
 
 from . import compaction, database, recovery, tables
 from .commit import Commit, check
@@ -179,13 +180,27 @@ class Home:
             self._logs.forget()
 
     def _not_stored(self, findings: pl.DataFrame) -> pl.DataFrame:
+        """Findings of new uids, and those that say something else than was stored last."""
         if not findings.height:
             return findings
         if self._finding_uids is None:
             self._finding_uids = self.records.scan_findings().select("uid").collect()["uid"]
+        said = findings.unique("uid", keep="last", maintain_order=True)
         known = pl.DataFrame({"uid": self._finding_uids})
-        distinct = findings.unique("uid", keep="first", maintain_order=True)
-        return distinct.join(known, on="uid", how="anti")
+        fresh = said.join(known, on="uid", how="anti", maintain_order="left")
+        if fresh.height == said.height:
+            return said
+        again = said.join(known, on="uid", how="semi", maintain_order="left")
+        return pl.concat([fresh, _changed(again, self.records.findings(uids=again["uid"]))])
+
+
+def _changed(again: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """Findings that differ in any column from the stored one of the same uid."""
+    names = [name for name in FINDING_SCHEMA if name != "uid"]
+    was = stored.select("uid", pl.col(names).name.prefix("was."))
+    both = again.join(was, on="uid", how="left", maintain_order="left")
+    differ = [pl.col(name).ne_missing(pl.col(f"was.{name}")) for name in names]
+    return both.filter(pl.any_horizontal(differ)).select(again.columns)
 
 
 def _make(path: Path, *, create: bool) -> None:

@@ -179,31 +179,43 @@ class Records:
         *,
         before_commit: int | None = None,
     ) -> pl.DataFrame:
-        """Findings (FINDING_SCHEMA) with since <= time < until, in order of time and uid."""
+        """Findings (FINDING_SCHEMA) with since <= time < until, in order of time and uid.
+
+        Each as it was said last, or last before a commit.
+        """
         frame = self.scan_findings()
         if before_commit is not None:
             frame = frame.filter(pl.col("commit") < before_commit)
+        if uids is not None:
+            frame = frame.filter(pl.col("uid").is_in(sorted(set(uids))))
+        frame = _newest(frame)  # before any look at times, which may have changed
         if since is not None:
             frame = frame.filter(pl.col("time") >= since)
         if until is not None:
             frame = frame.filter(pl.col("time") < until)
-        if uids is not None:
-            frame = frame.filter(pl.col("uid").is_in(sorted(set(uids))))
         return frame.sort("time", "uid").select(FINDING_SCHEMA.names()).collect()
 
-    def finding(self, uid: str) -> dict[str, object] | None:
-        """One finding as a mapping of FINDING_SCHEMA, or None."""
-        frame = self.scan_findings().filter(pl.col("uid") == uid)
-        found = frame.select(FINDING_SCHEMA.names()).collect()
-        return found.row(0, named=True) if found.height else None
+    def finding(self, uid: str, before_commit: int | None = None) -> dict[str, object] | None:
+        """One finding as a mapping of FINDING_SCHEMA, as it was said last, or None."""
+        found = self._sayings(uid, before_commit).select(FINDING_SCHEMA.names())
+        return found.row(-1, named=True) if found.height else None
 
-    def finding_commit(self, uid: str) -> int | None:
-        """Number of the commit that first brought a finding, or None."""
-        frame = self.scan_findings().filter(pl.col("uid") == uid).select("commit").collect()
-        return int(frame["commit"][0]) if frame.height else None
+    def finding_commit(self, uid: str, before_commit: int | None = None) -> int | None:
+        """Number of the commit in which a finding was said last, or None."""
+        found = self._sayings(uid, before_commit)
+        return int(found["commit"][-1]) if found.height else None
+
+    def _sayings(self, uid: str, before_commit: int | None) -> pl.DataFrame:
+        frame = self.scan_findings().filter(pl.col("uid") == uid)
+        if before_commit is not None:
+            frame = frame.filter(pl.col("commit") < before_commit)
+        return frame.collect().sort("commit")
 
     def scan_findings(self) -> pl.LazyFrame:
-        """All findings, lazily: FINDING_SCHEMA and `commit`, in no particular order."""
+        """All findings, lazily: FINDING_SCHEMA and `commit`, in no particular order.
+
+        A finding that was said again with more is there once for each commit that said so.
+        """
         files = tables.files
         query = (
             select(files.c.path)
@@ -301,6 +313,14 @@ class Records:
 def unpack_head(data: bytes) -> bytes:
     """The head of a file as it was committed."""
     return zstandard.ZstdDecompressor().decompress(data, max_output_size=MAX_HEAD)
+
+
+def _newest(findings: pl.LazyFrame) -> pl.LazyFrame:
+    """Of each uid the row of the newest commit; a commit holds a uid but once."""
+    uids = findings.select("uid").collect()["uid"]
+    if uids.n_unique() == uids.len():  # as a rule; looking is cheaper than choosing
+        return findings
+    return findings.filter(pl.col("commit") == pl.col("commit").max().over("uid"))
 
 
 def _incident(row: Row[Any]) -> StoredIncident:  # a row has no static type in SQLAlchemy
