@@ -57,6 +57,7 @@ def test_cutting_scores_into_other_batches_changes_nothing(seed, cuts, strata):
         part, past = calibration.judge(past, scores[begin:end], names[begin:end])
         pieces.append(part)
     assert np.array_equal(whole, np.concatenate(pieces))
+    assert past is not None
     assert history.equals(past)
 
 

@@ -1,15 +1,15 @@
 """A process that commits and dies by SIGKILL at its n-th step: HOME N [compact]."""
 
 import os
+import runpy
 import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from commits import full_commit
-
 from hauberk.store import Home, Step
 
+full_commit = runpy.run_path(str(Path(__file__).with_name("commits.py")))["full_commit"]
 THEN = datetime(2024, 5, 1, tzinfo=UTC)
 
 

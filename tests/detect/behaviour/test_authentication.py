@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from hauberk.detect import State
 from hauberk.detect.behaviour import authentication, walking
 from hauberk.events import FINDING_SCHEMA, MAX_EVIDENCE, EventBatch, EventClass
 
@@ -190,7 +192,8 @@ def attack_and_work(seed):
 def test_cutting_attempts_into_other_batches_changes_nothing(seed, cuts):
     frame = attack_and_work(seed)
     whole, _ = judge(frame)
-    pieces, state = [], {}
+    pieces: list[pl.DataFrame] = []
+    state: State = {}
     edges = [0, *sorted(int(cut * frame.height) for cut in cuts), frame.height]
     for begin, end in pairwise(edges):
         part, state = judge(frame[begin:end], state)
@@ -207,7 +210,7 @@ def test_cutting_attempts_into_other_batches_changes_nothing(seed, cuts):
 def test_bursts_are_what_counting_them_one_by_one_gives(seed):
     frame = attack_and_work(seed)
     _, state = judge(frame)
-    bursts = {}
+    bursts: dict[tuple[object, ...], Any] = {}
     for time, account, source, status in frame.select(
         "time", "user.name", "src_endpoint.ip", "status_id"
     ).iter_rows():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hauberk.detect import State
 from hauberk.detect.behaviour import memory as memory_module
 from hauberk.detect.behaviour import processes, rarity
 from hauberk.events import FINDING_SCHEMA, EventBatch, EventClass
@@ -160,7 +161,8 @@ def test_cutting_events_into_other_batches_changes_nothing(seed, cuts):
     ]
     frame = starts(rows).sort("time", maintain_order=True)
     whole, _ = judge(frame)
-    pieces, state = [], {}
+    pieces: list[pl.DataFrame] = []
+    state: State = {}
     for begin, end in pairwise([0, *sorted(min(c, frame.height) for c in cuts), frame.height]):
         part, state = judge(frame[begin:end], state)
         pieces.append(part)
@@ -182,7 +184,8 @@ def test_evictions_do_not_depend_on_batches_either(monkeypatch):
     ]
     frame = starts(rows).sort("time", maintain_order=True)
     whole, after = judge(frame)
-    pieces, state = [], {}
+    pieces: list[pl.DataFrame] = []
+    state: State = {}
     for begin, end in pairwise([0, 100, 128, 129, 500, 501, frame.height]):
         part, state = judge(frame[begin:end], state)
         pieces.append(part)

@@ -1,5 +1,6 @@
 import random
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def calls(count, period, jitter, *, port=8099, more=None, seed=1, dst=C2, src=HO
 def people(hours=8, hosts=8, seed=3):
     """People browse in bursts to sites they like more or less."""
     dice = random.Random(seed)
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for host in range(hosts):
         at = 0.0
         while at < hours * 3600:
@@ -58,7 +59,7 @@ def test_a_beacon_is_told_through_jitter(capture, jitter):
 
 
 def test_bursts_and_sleep_do_not_hide_a_beacon(capture):
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for number in range(60):
         begin = number * 300 + (9 * 3600 if number > 30 else 0)
         rows.extend((begin + i * 0.2, HOST, C2, 8099) for i in range(1 + number % 4))

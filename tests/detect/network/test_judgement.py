@@ -1,5 +1,6 @@
 import pytest
 
+from hauberk.detect import State
 from hauberk.detect.network.judgement import LEAST, REPORT_AT, Case, judged
 
 
@@ -47,7 +48,8 @@ def test_cutting_the_cases_changes_nothing():
         case(10.0 ** -(i % 5), subject=str(i % 7), window=i // 30, population=i) for i in range(100)
     ]
     whole, after = judged(cases, {})
-    parts, state = [], {}
+    parts: list[float | None] = []
+    state: State = {}
     for begin in range(0, 100, 13):
         ps, state = judged(cases[begin : begin + 13], state)
         parts.extend(ps)

@@ -1,4 +1,5 @@
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -22,7 +23,7 @@ def judge(capture, rows, state=None):
 def browsing(hours=8, hosts=6, seed=3):
     """Ordinary use: many web servers, a few that are down, a resolver, a file server."""
     dice = random.Random(seed)
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for host in range(hosts):
         for _ in range(hours * 40):
             at = dice.uniform(0, hours * 3600)
@@ -49,7 +50,9 @@ def test_a_vertical_scan_by_an_internal_host_is_told_with_numbers(capture):
 
 
 def test_one_port_on_many_hosts_and_a_ping_sweep_are_told(capture):
-    rows = [(i, INSIDE, f"10.0.1.{i + 1}", 445, NO_ANSWER) for i in range(100)]
+    rows: list[tuple[Any, ...]] = [
+        (i, INSIDE, f"10.0.1.{i + 1}", 445, NO_ANSWER) for i in range(100)
+    ]
     ping = {"connection_info.protocol_name": "icmp", "src_endpoint.port": 8, "status_id": 0}
     rows += [(200 + i, INSIDE, f"10.0.1.{i + 1}", 0, ping) for i in range(100)]
     findings, _ = judge(capture, [*browsing(), *rows])

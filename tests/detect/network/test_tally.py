@@ -5,6 +5,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hauberk.detect import State
 from hauberk.detect.network.tally import SHOWN, Tally
 
 ROWS = st.lists(
@@ -24,8 +25,11 @@ def frame(drawn):
 @given(ROWS, st.lists(st.integers(0, 120), max_size=3))
 @settings(max_examples=40, deadline=None)
 def test_counts_are_those_of_a_plain_loop_however_the_rows_are_cut(drawn, cuts):
-    rows, tally, state = frame(drawn), Tally("x", ("size",)), {}
-    seen, count, total = defaultdict(set), defaultdict(int), defaultdict(int)
+    rows, tally = frame(drawn), Tally("x", ("size",))
+    state: State = {}
+    seen: dict[tuple[str, int], set[str]] = defaultdict(set)
+    count: dict[tuple[str, int], int] = defaultdict(int)
+    total: dict[tuple[str, int], int] = defaultdict(int)
     wanted = []
     for key, window, target, _, _, size in rows.iter_rows():
         place = (key, window)
@@ -34,7 +38,7 @@ def test_counts_are_those_of_a_plain_loop_however_the_rows_are_cut(drawn, cuts):
         total[place] += size
         wanted.append((count[place], len(seen[place]), total[place]))
     edges = [0, *sorted(min(cut, rows.height) for cut in cuts), rows.height]
-    got = []
+    got: list[tuple[int, ...]] = []
     for begin, end in pairwise(edges):
         counted, tables = tally.count(rows[begin:end], state)
         state = {**state, **tables}

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import polars as pl
 import pytest
@@ -92,7 +93,8 @@ def test_pages_and_a_program_fetched_by_name_say_little():
 )
 @settings(max_examples=15, deadline=None)
 def test_findings_and_state_do_not_depend_on_how_batches_are_cut(steps, edges):
-    capture, at, rows = Capture(), 0, [(0, HOST, C2, 443)]
+    capture, at = Capture(), 0
+    rows: list[tuple[Any, ...]] = [(0, HOST, C2, 443)]
     for step, size in steps:
         at += step
         rows.append((at, HOST, C2, 443, {"traffic.bytes_out": size}))

@@ -18,7 +18,7 @@ from hauberk.ingest import (
     stamp,
 )
 from hauberk.ingest.formats.windows import Evtx
-from hauberk.ingest.formats.windows.evtx import CHUNK
+from hauberk.ingest.formats.windows.chunk_program import CHUNK
 
 SharedData = Callable[[str], Path]
 
