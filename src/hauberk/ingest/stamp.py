@@ -37,8 +37,20 @@ def stamp(parsed: Parsed, batch: Batch) -> list[EventGroup]:
     `raw_data`. `record.format` names the format that can parse `raw_data` again. Times are left
     as the records say them, null where they say none.
     """
-    provenance = _provenance(parsed, batch)
-    return [_stamped(each, provenance) for each in parsed.groups]
+    if not parsed.groups:
+        return []
+    # One look-up for the whole batch, of which each group is a slice, costs far less than many.
+    order = np.concatenate([each.records for each in parsed.groups])
+    rows = _provenance(parsed, batch)
+    if not (len(order) == rows.height and bool((order == np.arange(len(order))).all())):
+        rows = rows[order]
+    groups: list[EventGroup] = []
+    at = 0
+    for each in parsed.groups:
+        size = len(each.records)
+        groups.append(_stamped(each, rows.slice(at, size)))
+        at += size
+    return groups
 
 
 def _provenance(parsed: Parsed, batch: Batch) -> pl.DataFrame:
@@ -90,10 +102,7 @@ def _slices(data: bytes, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int
     return pieces.gather_every(2)
 
 
-def _stamped(each: ParsedGroup, provenance: pl.DataFrame) -> EventGroup:
-    numbers = each.records
-    whole = len(numbers) == provenance.height and bool((numbers == np.arange(len(numbers))).all())
-    rows = provenance if whole else provenance[numbers]
+def _stamped(each: ParsedGroup, rows: pl.DataFrame) -> EventGroup:
     mine = each.group.events.drop(rows.columns, strict=False)
     return replace(each.group, events=mine.hstack(rows))
 

@@ -209,7 +209,7 @@ class Ingested:
             self.seconds[stage] += seconds  # type: ignore[assignment]  # a Counter adds floats too
 
     def _span(self, frame: pl.DataFrame) -> None:
-        times = frame.filter(is_plausible(pl.col("time")))["time"]
+        times = frame.select(pl.col("time").filter(is_plausible(pl.col("time"))))["time"]
         low, high = times.min(), times.max()
         if isinstance(low, datetime) and isinstance(high, datetime):
             self.first = min(self.first or low, low)

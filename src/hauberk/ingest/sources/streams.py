@@ -1,6 +1,8 @@
 """Byte streams over files and compressed data that end in a note instead of an error."""
 
 import bz2
+import contextlib
+import io
 import lzma
 import zlib
 from collections.abc import Callable
@@ -15,6 +17,8 @@ HEAD = 64 << 10
 """Bytes of a file's start by which its format is told."""
 
 _BLOCK = 1 << 20
+_FILE_BLOCK = 64 << 20
+_REREAD = HEAD
 _LZMA_MEMORY = 256 << 20
 _ZSTD_WINDOW = 128 << 20
 _ZSTD_PIECE = 1024  # bytes; a block of 4 may stand for 128 KiB
@@ -36,6 +40,9 @@ class Stream:
         self._source = source
         self._pending = b""
         self._ended = False
+        # Files are read straight into the bytes that are handed on.
+        self._file = source if isinstance(source, io.FileIO) else None
+        self._block = _BLOCK if self._file is None else _FILE_BLOCK
 
     def peek(self, size: int) -> bytes:
         """The next `size` bytes (fewer at the end), which stay to be read."""
@@ -51,13 +58,22 @@ class Stream:
         if len(taken) < size:
             rest = self._pull(size - len(taken))
             taken = taken + rest if taken else rest
+        if self._pending and len(self._pending) <= _REREAD:
+            self._unread()
         return taken
+
+    def _unread(self) -> None:
+        """Leave a short rest to the file: to join it to the next chunk copies that whole chunk."""
+        if self._file is not None and self.fault is None:
+            with contextlib.suppress(OSError, ValueError):
+                self._file.seek(-len(self._pending), io.SEEK_CUR)
+                self._pending, self._ended = b"", False
 
     def _pull(self, size: int) -> bytes:
         parts: list[bytes] = []
         while size > 0 and not self._ended:
             try:
-                part = self._source.read(min(size, _BLOCK))
+                part = self._source.read(min(size, self._block))
             except READ_ERRORS as error:
                 self.fault = said(error)
                 part = b""

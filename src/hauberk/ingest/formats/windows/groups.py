@@ -47,15 +47,24 @@ def group_rows(rows: Sequence[Row], numbers: Numbers) -> Grouped:
         else:
             service = service_of(channel)[:_MAX_NAME]
             buckets.setdefault((service, code), []).extend(members)
-    groups: list[ParsedGroup] = []
+    planned: list[tuple[LogKey, EventMapping, Numbers]] = []
     for (service, code), members in _bounded(buckets).items():
         members.sort()
         mapping = mappings().get((service, code)) or other_events()
         for chosen, chosen_rows in _split(mapping, service, rows, members):
-            key = LogKey("windows", service, code)
             positions = np.array(chosen_rows, np.int64)
-            group = _group(key, chosen, [rows[i] for i in chosen_rows], part.columns[positions])
-            groups.append(ParsedGroup(group, numbers[positions]))
+            planned.append((LogKey("windows", service, code), chosen, positions))
+    if not planned:
+        return Grouped([], bad)
+    # One look-up for all groups, of which each takes a slice, costs far less than many.
+    system = part.columns[np.concatenate([positions for _, _, positions in planned])]
+    groups: list[ParsedGroup] = []
+    at = 0
+    for key, mapping, positions in planned:
+        mine = system.slice(at, len(positions))
+        at += len(positions)
+        group = _group(key, mapping, [rows[i] for i in positions.tolist()], mine)
+        groups.append(ParsedGroup(group, numbers[positions]))
     return Grouped(groups, bad)
 
 
