@@ -20,6 +20,7 @@ from pathlib import Path
 from hauberk.errors import HauberkError
 from hauberk.pipeline import Scan, ScanOptions, scan
 
+from . import emulated
 from .captures import SETS, Capture, named, unpack
 from .outcomes import TOP, EstateOutcome, Outcome
 from .results_page import page
@@ -72,7 +73,9 @@ def _outcome(capture: Capture, answer: Scan, seconds: float) -> Outcome:
         exact = exact or (place if hit else None)
         family = family or (place if near else None)
     best = answer.incidents[exact - 1] if exact else None
-    headline = bool(best and named(capture.techniques, list(best.techniques[:3])))
+    headline = bool(
+        best and (not capture.techniques or named(capture.techniques, list(best.techniques[:3])))
+    )
     reading = answer.accounting
     days = (
         (reading.last - reading.first).total_seconds() / 86400
@@ -177,7 +180,7 @@ def measure_estates() -> list[EstateOutcome]:
 def main() -> None:
     """Measure, print, and write what was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", nargs="*", default=[*SETS, ESTATES])
+    parser.add_argument("--sets", nargs="*", default=[*SETS, ESTATES, "emulated"])
     parser.add_argument("--rules", nargs="*", type=Path, default=[])
     parser.add_argument("--limit", type=int)
     parser.add_argument("--no-write", action="store_true")
@@ -186,7 +189,10 @@ def main() -> None:
     known = [name for name in chosen.sets if name in SETS]
     outcomes = measure(known, tuple(chosen.rules), chosen.limit)
     estates = measure_estates() if ESTATES in chosen.sets else []
-    text = page(outcomes, estates)
+    companies = (
+        emulated.measure(quick=chosen.limit is not None) if "emulated" in chosen.sets else []
+    )
+    text = page(outcomes, estates, companies)
     print(text)
     if chosen.misses:
         for one in outcomes:
@@ -195,7 +201,7 @@ def main() -> None:
     if not chosen.no_write:
         (ROOT / "docs" / "results.md").write_text(text, encoding="utf-8")
         with (ROOT / "docs" / "results.jsonl").open("w", encoding="utf-8") as lines:
-            for row in [*map(asdict, outcomes), *map(asdict, estates)]:
+            for row in [*map(asdict, outcomes), *map(asdict, estates), *map(asdict, companies)]:
                 lines.write(json.dumps(row) + "\n")
     shutil.rmtree(Path(tempfile.gettempdir()) / "hauberk-captures", ignore_errors=True)
 

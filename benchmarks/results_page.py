@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from statistics import median
 
+from . import emulated
 from .outcomes import TOP, EstateOutcome, Outcome, interval
 
 HEAD = """# Results
@@ -20,9 +21,21 @@ not what an unseen capture would yield.
 """
 
 
-def page(outcomes: Sequence[Outcome], estates: Sequence[EstateOutcome]) -> str:
+def page(
+    outcomes: Sequence[Outcome],
+    estates: Sequence[EstateOutcome],
+    companies: list[emulated.EmulatedOutcome],
+) -> str:
     """The whole page."""
-    parts = [HEAD, _attacks(outcomes), _quiet(outcomes), _estates(estates), _misses(outcomes)]
+    company = emulated.page(companies) if companies else ""
+    parts = [
+        HEAD,
+        _attacks(outcomes),
+        _quiet(outcomes),
+        _estates(estates),
+        company,
+        _misses(outcomes),
+    ]
     return "\n".join(part for part in parts if part)
 
 
