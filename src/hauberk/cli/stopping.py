@@ -23,13 +23,16 @@ def when_stopped() -> Iterator[None]:
     """Exit as shells expect of what a signal stopped (128 + its number), and say what is kept.
 
     A commit that is under way is ended first: its thread is waited for, and the home stays locked.
+    What comes after the first signal is passed over, or an impatient second Ctrl-C would end that
+    waiting. (SIGKILL ends everything, and harms nothing that was committed.)
     """
-    code = 128 + signal.SIGINT
+    code = 0
 
     def stop(number: int, _frame: FrameType | None) -> None:
         nonlocal code
-        code = 128 + number
-        raise Stopped
+        if not code:
+            code = 128 + number
+            raise Stopped
 
     before = {}
     if threading.current_thread() is threading.main_thread():
@@ -44,7 +47,7 @@ def when_stopped() -> Iterator[None]:
         sys.stderr.write(
             "stopped: what was committed is kept; run the same command again to go on\n"
         )
-        sys.exit(code)
+        sys.exit(code or 128 + signal.SIGINT)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
