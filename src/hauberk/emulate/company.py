@@ -20,6 +20,7 @@ WINDOWS_SERVERS = ("dc01", "fs01", "ex01", "app01", "sql01", "bk01", "mgt01")
 LINUX_SERVERS = {"web01": "bsd", "vpn01": "iso", "ci01": "journal", "db01": "iso", "mon01": "iso"}
 SERVICE_ACCOUNTS = ("svc_sql", "svc_backup", "svc_deploy", "svc_portal", "svc_scan")
 _DMZ = frozenset({"web01", "vpn01"})
+_SHARED = 600  # addresses that names share; the rest is for those who want one alone
 _BLOCKS = ("203.0.113", "198.51.100", "192.0.2")
 
 
@@ -68,6 +69,7 @@ class Company:
     services: dict[str, Account] = field(default_factory=dict)
     printers: list[str] = field(default_factory=list)
     public_sites: list[str] = field(default_factory=list)
+    own_addresses: dict[str, str] = field(default_factory=dict)
 
     @property
     def netbios(self) -> str:
@@ -90,17 +92,30 @@ class Company:
             return self.windows[short].ip
         if short in self.linux:
             return self.linux[short].ip
-        return outside_address(self.seed, name)
+        return self.own_addresses.get(name) or outside_address(self.seed, name)
+
+    def rent(self, name: str) -> None:
+        """Give a name an address that no other name has, as long as there are any."""
+        alone = _outside(self.seed)[_SHARED:]
+        self.own_addresses[name] = alone[len(self.own_addresses) % len(alone)]
 
     def staff(self, *roles: str) -> list[Person]:
         """People of these roles; everybody where there are none."""
         return [person for person in self.people if person.role in roles] or self.people
 
 
+@cache
+def _outside(seed: int) -> list[str]:
+    """Every address of the documentation networks (RFC 5737), in an order of the seed's."""
+    addresses = [f"{block}.{last}" for block in _BLOCKS for last in range(1, 255)]
+    Dice.of(seed, "addresses").shuffle(addresses)
+    return addresses
+
+
 def outside_address(seed: int, name: str) -> str:
-    """An address of a documentation network (RFC 5737) for a name."""
+    """An address for a name; as at large hosters, several names may have the same."""
     digest = blake2b(f"{seed}/{name}".encode(), digest_size=4).digest()
-    return f"{_BLOCKS[digest[0] % 3]}.{1 + digest[1] % 254}"
+    return _outside(seed)[int.from_bytes(digest) % _SHARED]
 
 
 def new_site(dice: Dice) -> str:

@@ -161,7 +161,7 @@ def administer(desk: Desk, time: float) -> float:
     ))  # fmt: skip
     host.start(time + 0.3, name, shell, desk.session, command, lives=3)
     powers = desk.person.powers
-    if powers is not None and dice.chance(0.3):
+    if powers is not None and dice.chance(0.12):
         server = desk.company.windows[dice.zipf(("mgt01", "fs01", "app01", "dc01", "sql01"))]
         session = desk.session
         if session is not None:
@@ -209,7 +209,7 @@ def directory(desk: Desk, time: float) -> float:
     company, dice = desk.company, desk.dice
     desk.use("mmc", time)
     powers = desk.person.powers
-    if powers is None or not dice.chance(0.3):
+    if powers is None or not dice.chance(0.04):
         return time + dice.around(60)
     dc = company.windows["dc01"]
     session = network_log_on(company, time + 4, desk.host, dc, powers, "ldap")

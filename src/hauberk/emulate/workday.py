@@ -38,7 +38,7 @@ def _day(company: Company, person: Person, night: float, *, after_absence: bool)
     yield ready
     mistakes = 0
     if dice.chance(0.14 if after_absence else 0.04):
-        mistakes = 1 + int(dice.expovariate(1.2))
+        mistakes = min(1 + int(dice.expovariate(1.2)), 4)  # the fifth would lock the account
     at = desk.log_on(ready, mistakes)
     eaten = False
     while at < go:

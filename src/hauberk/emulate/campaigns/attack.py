@@ -48,7 +48,9 @@ class Attack:
         dice = self.dice
         hint = dice.choice(hints) + "-" if hints and dice.chance(0.5) else ""
         ending = dice.choice(("example", "test"))
-        return f"{hint}{dice.letters(dice.randrange(5, 11))}.{ending}"
+        name = f"{hint}{dice.letters(dice.randrange(5, 11))}.{ending}"
+        self.company.rent(name)
+        return name
 
     def word(self, low: int = 5, high: int = 9) -> str:
         """A meaningless name."""

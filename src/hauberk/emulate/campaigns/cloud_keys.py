@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from hauberk.emulate.agenda import Actor
 from hauberk.emulate.cloud import Principal
-from hauberk.emulate.company import outside_address
 from hauberk.emulate.times import MINUTE
 
 from .attack import Attack
@@ -31,7 +30,7 @@ class _Caller:
 
     def __init__(self, attack: Attack) -> None:
         self.attack = attack
-        self.source = outside_address(attack.company.seed, attack.site())
+        self.source = attack.company.address(attack.site())
         self.agent = attack.dice.choice(_AGENTS)
         self.at = 0.0
 

@@ -2,7 +2,7 @@
 
 from hauberk.emulate.accounts import Process, Session
 from hauberk.emulate.agenda import Actor
-from hauberk.emulate.company import Person, outside_address
+from hauberk.emulate.company import Person
 from hauberk.emulate.deeds import network_log_on, secure
 from hauberk.emulate.directory import granting_ticket, service_ticket
 from hauberk.emulate.programs import unknown
@@ -35,7 +35,7 @@ def intrusion(attack: Attack) -> Actor:
     company, dice = attack.company, attack.dice
     at = attack.office_time(9.2, 10.5)
     portal, dc = company.windows["app01"], company.windows["dc01"]
-    source = outside_address(company.seed, attack.site())
+    source = company.address(attack.site())
     yield at
     shell = _web_shell(attack, portal, source, at)
     at += dice.uniform(4, 20) * MINUTE

@@ -1,7 +1,7 @@
 """Password spraying: few tries an account, many sources, and one that succeeds."""
 
 from hauberk.emulate.agenda import Actor
-from hauberk.emulate.company import Person, outside_address, words
+from hauberk.emulate.company import Person, words
 from hauberk.emulate.directory import check_password, granting_ticket
 from hauberk.emulate.sensor import Amount
 from hauberk.emulate.times import DAY, HOUR, MINUTE
@@ -17,7 +17,7 @@ _ASKS = (("s3", "ListBuckets"), ("iam", "ListUsers"), ("ec2", "DescribeInstances
 def password_spray(attack: Attack) -> Actor:
     """Rounds over all accounts for days; the last round finds a password."""
     company, dice = attack.company, attack.dice
-    sources = [outside_address(company.seed, attack.site()) for _ in range(dice.randrange(25, 60))]
+    sources = [company.address(attack.site()) for _ in range(dice.randrange(25, 60))]
     victim = dice.choice(company.staff("staff", "finance", "hr"))
     days = max(1, int((company.until - company.start) // DAY))
     found = False
