@@ -1,11 +1,12 @@
 """`hauberk emulate`: logs of a company that works and is attacked."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hauberk.emulate import emulate
+from hauberk.emulate import START, emulate
 
 HELP = """Write the logs of a small company, in native formats, with labelled attack campaigns.
 
@@ -25,6 +26,9 @@ def command(
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Same seed, same bytes.")] = 1,
     users: Annotated[int, typer.Option("--users", metavar="N", min=3, max=2000)] = 25,
     days: Annotated[int, typer.Option("--days", metavar="N", min=1, max=90)] = 1,
+    start: Annotated[
+        datetime, typer.Option("--start", metavar="DATE", formats=["%Y-%m-%d"], help="First day.")
+    ] = datetime(START.year, START.month, START.day),  # noqa: DTZ001
     campaign: Annotated[
         list[str] | None,
         typer.Option(
@@ -33,6 +37,8 @@ def command(
     ] = None,
 ) -> None:
     """Emulate and say what was written."""
-    made = emulate(out, seed=seed, users=users, days=days, campaigns=campaign or ())
+    made = emulate(
+        out, seed=seed, users=users, days=days, campaigns=campaign or (), start=start.date()
+    )
     typer.echo(f"{made.records:,} records in {made.files} files under {out}")
     typer.echo(f"truth: {made.truth}")
