@@ -6,29 +6,35 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hauberk.detect.sigma import Engine, load_rules
+from hauberk.detect.sigma import Engine, RuleSet, load_rules
 from hauberk.ingest.formats.windows import Evtx
 from hauberk.ingest.interface import RecordBatch
 
 pytestmark = pytest.mark.slow
 
 
-def test_nearly_all_public_rules_compile(shared_data: Callable[[str], Path]) -> None:
-    rules = load_rules([shared_data("sigma-rules")])
+@pytest.fixture(scope="module")
+def rules(shared_data: Callable[[str], Path]) -> RuleSet:
+    return load_rules([shared_data("sigma-rules")])
+
+
+@pytest.fixture(scope="module")
+def engine(rules: RuleSet) -> Engine:
+    return Engine(rules)
+
+
+def test_nearly_all_public_rules_compile(rules: RuleSet, engine: Engine) -> None:
     total = len(rules.rules) + len(rules.refusals)
     assert total > 3_000
     assert len(rules.rules) / total >= 0.97, [refusal.reason for refusal in rules.refusals]
     assert all(refusal.reason and refusal.line >= 1 for refusal in rules.refusals)
-    engine = Engine(rules)
     idle = [rule.path for i, rule in enumerate(rules.rules) if not engine.selectors(i)]
     assert len(idle) / total < 0.01, idle
 
 
 def test_public_rules_fire_on_their_own_recorded_events(
-    shared_data: Callable[[str], Path],
+    shared_data: Callable[[str], Path], rules: RuleSet, engine: Engine
 ) -> None:
-    rules = load_rules([shared_data("sigma-rules")])
-    engine = Engine(rules)
     numbers = {rule.uid: number for number, rule in enumerate(rules.rules)}
     root = shared_data("sigma-regression") / "sigma"
     tried, missed = 0, []
