@@ -94,6 +94,44 @@ def test_many_like_connections_to_a_password_service_are_guessing(capture):
     assert said["surprise"][0] < 1e-3
 
 
+def guessing(findings):
+    return findings.filter(findings["rule_uid"] == "network.guessing")
+
+
+def test_a_service_that_is_polled_day_and_night_is_not_guessed_at(capture):
+    """An application and its database, a monitor and a service: a connection every few seconds."""
+    rows = [
+        (i * every, INSIDE, f"10.0.9.{port % 250}", port, {"duration": 0.05})
+        for port, every in ((1433, 225), (5432, 30), (22, 20), (3306, 5), (445, 60))
+        for i in range(86_400 // every)
+    ]
+    findings, _ = judge(capture, rows)
+    assert guessing(findings).is_empty()
+
+
+def test_what_a_pair_did_before_as_fast_is_no_news(capture):
+    def burst(begin, count):
+        return [(begin + i, INSIDE, TARGET, 22, {"duration": 0.8}) for i in range(count)]
+
+    first, state = judge(capture, burst(0, 400))
+    again, state = judge(capture, burst(90_000, 500), state)
+    more, _ = judge(capture, burst(180_000, 500), state)
+    assert not guessing(first).is_empty()
+    assert guessing(again).is_empty()
+    assert guessing(more).is_empty()
+
+
+def test_transfers_in_a_hurry_are_not_guesses(capture):
+    rows = [(i, INSIDE, TARGET, 445, {"traffic.bytes_in": 90_000}) for i in range(400)]
+    assert guessing(judge(capture, rows)[0]).is_empty()
+
+
+def test_guesses_at_a_database_in_a_hurry_are_told_softly(capture):
+    rows = [(i / 5, INSIDE, TARGET, 1433, {"traffic.bytes_in": 300}) for i in range(1000)]
+    said = guessing(judge(capture, rows)[0])
+    assert said["surprise"].min() >= scans.POOLED
+
+
 def test_a_flood_is_told_by_its_rate(capture):
     rows = [(i / 200, INSIDE, "93.184.1.1", 80, NO_ANSWER) for i in range(4000)]
     findings, _ = judge(capture, rows)
@@ -122,13 +160,13 @@ def test_what_many_hosts_do_is_less_surprising_than_what_one_does(capture):
         min_size=1,
         max_size=300,
     ),
-    st.lists(st.integers(0, 300), max_size=4),
+    st.lists(st.integers(0, 900), max_size=4),
 )
 @settings(max_examples=25, deadline=None)
 def test_findings_and_state_do_not_depend_on_how_batches_are_cut(capture_kind, drawn, edges):
     capture = capture_kind
     rows = [
-        (second, f"10.0.0.{src}", f"10.0.1.{dst}", port, NO_ANSWER if bad else {})
+        (3 * second, f"10.0.0.{src}", f"10.0.1.{dst % 4}", port, NO_ANSWER if bad else {})
         for second, (src, dst, port, bad) in enumerate(drawn)
     ]
     batch = capture.flows(rows)

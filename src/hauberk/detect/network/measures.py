@@ -43,6 +43,7 @@ class Measure:
     condition: pl.Expr = field(default_factory=lambda: pl.lit(value=True))
     failing: bool = False
     table: str = ""
+    told_a: int = 1  # windows of the tally within which one subject is told of only as it grows
 
 
 Due = tuple[Measure, Row, list[str]]
@@ -66,7 +67,7 @@ def judged_measures(
         Case(
             measure.name,
             next((name for name in measure.about(row) if name), ""),
-            whole(row["window"]),
+            whole(row["window"]) // measure.told_a,
             float(str(row["model"])),
             whole(row["population"]),
         )

@@ -1,6 +1,6 @@
 """Scans, guessing and floods, seen in flows alone.
 
-Measures, each a tally a day (a minute, for floods) with its own tail when nothing is wrong:
+Measures, each a tally a day (less, where it says so) with its own tail when nothing is wrong:
 
 | measure | key | counts | nothing wrong, P(count >= k) |
 |---|---|---|---|
@@ -9,13 +9,21 @@ Measures, each a tally a day (a minute, for floods) with its own tail when nothi
 | block | source | distinct internal hosts and ports that did not answer | (k / 16)^-3 |
 | sweep | source | distinct internal hosts pinged | (k / 4)^-3 |
 | inbound | internal target | distinct Internet sources unanswered | (k / 4)^-3, never below 0.01 |
-| guessing | source, target, service | connections of one size | (k / 16)^-3 |
+| guessing | source, target, service, ten minutes | log-ons in a hurry | (k / 12)^-3 |
 | flood | target, port | unanswered connections in a minute | (k / 100)^-3 |
 
 Exponent 3 is that of the tails of failed log-ons in `behaviour`: every doubling is eight times
 rarer. `least` is 3 for internal targets and where nobody answers at all; otherwise 6 for Internet
 targets, 12 for web ports, 24 for UDP to the Internet (peer-to-peer programs ask many peers that are
 gone), and a source that is answered more often than not is no scan.
+
+Guessing looks like polling: both are short, alike, and carry little. Who guesses does so in a
+hurry: the next attempt begins when the last has ended, where a monitor or an application sleeps in
+between. So attempts count within ten minutes, their durations have to fill `BUSY` of the time that
+they took (or they come at `RATE`), the server says no more than a handshake and a refusal need
+(`REFUSAL` bytes), and it has to be `NEWS` times what the same source ever did to the same service
+in ten minutes before. Databases are opened anew for every request by many an application: never
+below `POOLED`.
 
 Internet background noise is always there, so what comes from the Internet never weighs more than
 `NOISE`; between two public addresses, where nobody's side is known, never more than `UNSIDED`.
@@ -29,6 +37,7 @@ from hauberk.detect.interface import DetectorSpec, State
 from hauberk.events import EventBatch, FindingKind
 
 from .flows import FLOW_COLUMNS, INBOUND, TO_MANY, flows
+from .habits import with_habits
 from .measures import DOUBLING, Measure, Row, both, judged_measures, keyed, source, target, whole
 from .tally import power_law
 
@@ -38,6 +47,18 @@ NOISE = 0.01
 UNSIDED = 0.001
 """Least p of a scan between two public addresses."""
 
+BUSY, RATE = 0.3, 0.5
+"""Share of the time that attempts fill, or attempts a second, from which on they are in a hurry."""
+
+REFUSAL = 6_000
+"""Most bytes a server sends, on average, to somebody it does not let in: keys, certificate, no."""
+
+NEWS = 4
+"""Times its own habit that a source has to exceed."""
+
+POOLED = 0.004
+"""Least p of log-ons to a database."""
+
 SERVICES: Mapping[int, str] = {
     21: "ftp", 22: "ssh", 23: "telnet", 110: "pop3", 143: "imap", 389: "ldap", 445: "smb",
     993: "imap", 995: "pop3", 1433: "mssql", 2222: "ssh", 2323: "telnet", 3306: "mysql",
@@ -45,10 +66,12 @@ SERVICES: Mapping[int, str] = {
 }  # fmt: skip
 """Services that ask for a password."""
 
+_DATABASES = (389, 1433, 3306, 5432)
 _WEB = (80, 443, 8080, 8443)
-_GUESSES = (24, 96, 384, 1536, 6144)
+_GUESSES = tuple(24 * 2**step for step in range(12))
 _FLOODS = tuple(500 * 2**step for step in range(16))
 _MINUTE_US = 60_000_000
+_DAY_OF_MINUTES = 24 * 60
 
 
 _PROBE = pl.col("proto").is_in(["tcp", "udp"]) & (pl.col("port") > 0) & ~TO_MANY
@@ -99,8 +122,8 @@ def _say_inbound(row: Row) -> tuple[str, str, tuple[str, ...]]:
 def _say_guessing(row: Row) -> tuple[str, str, tuple[str, ...]]:
     service = SERVICES.get(whole(row["port"]), str(row["port"]))
     text = (
-        f"{row['src']} made {row['count']:,} short connections of like size to {service} "
-        f"({row['port']}) on {row['dst']}"
+        f"{row['src']} made {row['count']:,} short connections of like size, one upon the other, "
+        f"to {service} ({row['port']}) on {row['dst']}"
     )
     return f"Passwords tried against {service}", text, ("T1110",)
 
@@ -122,8 +145,14 @@ def _guesses(rows: pl.DataFrame) -> pl.DataFrame:
     )
     # Sizes by powers of 2^(1/4): attempts that differ by the length of a password are alike.
     size = (pl.col("out").fill_null(0) + 1).log(2).mul(4).round().cast(pl.Int64)
-    with_size = answered.with_columns(size.alias("size"), (size * size).alias("square"))
-    return keyed(with_size, ["src", "dst", "port"], "size")
+    lasting = (pl.col("duration").fill_null(0.0) * 1e6).cast(pl.Int64, strict=False)
+    with_size = answered.with_columns(
+        size.alias("size"),
+        (size * size).alias("square"),
+        lasting.alias("lasting"),
+        pl.col("back").fill_null(0).clip(0, 1 << 44).alias("said"),
+    )
+    return keyed(with_size, ["src", "dst", "port"], "size", 10 * _MINUTE_US)
 
 
 _UDP_OUT = (pl.col("proto") == "udp") & ~pl.col("dst_in")
@@ -143,6 +172,8 @@ _NOISE = (
     .otherwise(0.0)
 )  # fmt: skip
 _MEAN = pl.col("sum_size") / pl.col("count")
+_TOOK = (pl.col("us") - pl.col("since") + 1).cast(pl.Float64)
+_HURRIED = (pl.col("sum_lasting") > BUSY * _TOOK) | (pl.col("count") * 1e6 > RATE * _TOOK)
 _SPREAD = (pl.col("sum_square") / pl.col("count") - _MEAN**2).clip(lower_bound=0).sqrt()
 
 
@@ -221,14 +252,23 @@ MEASURES = (
     ),
     Measure(
         "guessing",
-        _guesses,
+        lambda rows: rows,
         "count",
         _GUESSES,
-        pl.max_horizontal(power_law(pl.col("count"), 12.0, 3.0), _NOISE),
+        pl.max_horizontal(
+            power_law(pl.col("count"), 12.0, 3.0),
+            _NOISE,
+            pl.when(pl.col("port").is_in(_DATABASES)).then(POOLED).otherwise(0.0),
+        ),
         _say_guessing,
         both,
-        sums=("bad", "size", "square"),
-        condition=_SPREAD < 4.0,
+        sums=("size", "square", "lasting", "said"),
+        condition=(_SPREAD < 4.0)
+        & _HURRIED
+        & (pl.col("sum_said") < REFUSAL * pl.col("count"))
+        & (pl.col("count") >= NEWS * pl.col("habit")),
+        table="guesses",
+        told_a=_DAY_OF_MINUTES // 10,
     ),
     Measure(
         "flood",
@@ -238,6 +278,7 @@ MEASURES = (
         power_law(pl.col("count"), 100.0, 3.0),
         _say_flood,
         about=both,
+        told_a=_DAY_OF_MINUTES,
     ),
 )
 
@@ -257,8 +298,9 @@ class ScanDetector:
         """Findings of this batch and the state after it."""
         taken = flows(batch, state)
         rows = taken.rows.with_columns(pl.col("failed").cast(pl.Int64).alias("bad"))
-        found, tables = judged_measures(MEASURES, {"": rows}, state, self.spec)
-        return found, {**state, **tables, "connections": taken.seen}
+        guesses, habits = with_habits("guessing", _guesses(rows), state)
+        found, tables = judged_measures(MEASURES, {"": rows, "guesses": guesses}, state, self.spec)
+        return found, {**state, **tables, **habits, "connections": taken.seen}
 
 
 def detector() -> ScanDetector:
