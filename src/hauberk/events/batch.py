@@ -6,12 +6,13 @@ one log and one kind (one Windows channel and event id, one Zeek log, one API se
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import polars as pl
 
 from .schema import EventClass, conform
+from .time import within_calendar
 
 
 class Fields(Protocol):
@@ -87,7 +88,8 @@ class EventBatch:
 
     @classmethod
     def from_groups(cls, batch_id: str, groups: Sequence[EventGroup]) -> "EventBatch":
-        """Join the groups' events into one table a class."""
+        """Join the groups' events into one table a class; times that no calendar holds are null."""
+        groups = [replace(group, events=within_calendar(group.events)) for group in groups]
         by_class: dict[EventClass, list[pl.DataFrame]] = {}
         for group in groups:
             by_class.setdefault(group.event_class, []).append(group.events)

@@ -12,6 +12,9 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 """Events after this carry a clock that is broken."""
 
+_FIRST_MICROS = -62_135_596_800_000_000
+_LAST_MICROS = 253_402_300_799_999_999
+
 
 def from_epoch_seconds(column: pl.Series) -> pl.Series:
     """Seconds since 1970 (float, integer or digits) as times; null where it is no number."""
@@ -38,6 +41,20 @@ def from_iso(column: pl.Series) -> pl.Series:
         .alias("time")
     )
     return frame.join(parsed, on="text", how="left", maintain_order="left")["time"]
+
+
+def within_calendar(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with null for times before the year 1 or after 9999, in any of its columns.
+
+    Python and SQL have no value for them: one such time would fail whoever looks at its rows.
+    """
+    return frame.with_columns(
+        pl.when(pl.col(name).to_physical().is_between(_FIRST_MICROS, _LAST_MICROS)).then(
+            pl.col(name)
+        )
+        for name, kind in frame.schema.items()
+        if kind == TIME
+    )
 
 
 def is_plausible(time: pl.Expr) -> pl.Expr:
