@@ -22,6 +22,7 @@ _COMPRESSED = {".gz", ".bz2", ".xz", ".zst", ".zstd"}
 _SPOOL_IN_MEMORY = 32 << 20
 _TAR_HEADER = 1 << 20
 _ZIP_DIRECTORY = 256 << 20
+_ENCRYPTED = 0x1
 
 
 @dataclass(slots=True)
@@ -231,6 +232,9 @@ def _zip(
                 continue
             budget.member()
             inside = f"{source}!/{label(member.filename)}"
+            if member.flag_bits & _ENCRYPTED:
+                yield Unreadable(inside, "encrypted: unpack it with its password and scan that")
+                continue
             try:
                 body = archive.open(member)
             except READ_ERRORS as error:
