@@ -63,7 +63,7 @@ def _read(accounting: Accounting) -> Group:
     if len(accounting.unread) > SHOWN_UNREAD:
         more = len(accounting.unread) - SHOWN_UNREAD
         lines.append(
-            Text(f"not read  {count(more, 'more input')} (all with --json)", style="yellow")
+            Text(f"not read  {count(more, 'more input')} (--html lists 100)", style="yellow")
         )
     return Group(*lines)
 
