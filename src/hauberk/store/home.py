@@ -14,7 +14,13 @@ import polars as pl
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine, insert, select
 
-from hauberk.errors import DiskFullError, HauberkError, HomeBusyError, UsageError
+from hauberk.errors import (
+    DiskFullError,
+    HauberkError,
+    HomeBusyError,
+    HomeDamagedError,
+    UsageError,
+)
 from hauberk.events import FINDING_SCHEMA
 
 from . import compaction, database, recovery, tables
@@ -132,11 +138,12 @@ class Home:
         return number
 
     def close(self) -> None:
-        """Release the home."""
-        self._engine.dispose()
-        if self._lock is not None:
-            (self.path / OWNER).unlink(missing_ok=True)
-            self._lock.release()
+        """Release the home, once a commit that another thread is in has ended."""
+        with self._turn:
+            self._engine.dispose()
+            if self._lock is not None:
+                (self.path / OWNER).unlink(missing_ok=True)
+                self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +154,12 @@ class Home:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Release the home. Raises HomeDamagedError in place of an error that damage led to."""
         self.close()
+        if isinstance(error, Exception) and not isinstance(error, HauberkError):
+            damage = _damage(self.path, error)
+            if damage is not None:
+                raise damage from error
 
     def _for_writing(self) -> Writer:
         if self._writer is None:
@@ -259,6 +271,27 @@ def _signer(path: Path, engine: Engine) -> Signer:
     with engine.begin() as connection:
         connection.execute(insert(tables.home).values(key="origin", value=signer.name))
     return signer
+
+
+def _damage(path: Path, error: Exception) -> HomeDamagedError | None:
+    """The error that tells of damage, where this one came of a file that is gone or no longer so.
+
+    Readers of the lake say which file in their text alone.
+    """
+    if database.is_damage(error):
+        return database.damaged(path / database.DATABASE)
+    said = str(error)
+    of_the_lake = isinstance(error, OSError | pl.exceptions.PolarsError) and (
+        str(path) in said or said.startswith("parquet: ")
+    )
+    if of_the_lake:
+        return HomeDamagedError(
+            f"a file of the home is missing or damaged: {said}",
+            where=str(path),
+            hint="`hauberk verify` names all that is not as it was committed; restore the home from"
+            " a backup, or scan the logs again into another home",
+        )
+    return None
 
 
 def _unusable(path: Path, error: OSError) -> HauberkError:
