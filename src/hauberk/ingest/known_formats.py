@@ -1,5 +1,6 @@
 """The formats at hand: found by entry point, chosen by content."""
 
+import codecs
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
@@ -57,9 +58,14 @@ def why_unrecognised(head: bytes) -> str:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if not text:
         return "nothing but white space; expected a log"
-    if text[:1] in b"{[":
-        return "JSON, but of no shape that a known format writes"
     controls = sum(byte < 32 and byte not in _TEXT_CONTROLS for byte in head[:4096])
     if controls * 20 > min(len(head), 4096):
         return "binary data of no known format"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError as error:
+        where = f"byte 0x{head[error.start]:02x} at {error.start}"
+        return f"text that is not UTF-8 ({where}); convert it, for instance with iconv"
+    if text[:1] in b"{[":
+        return "JSON, but of no shape that a known format writes"
     return "text, but of no shape that a known format writes"
