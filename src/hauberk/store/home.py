@@ -282,7 +282,8 @@ def _damage(path: Path, error: Exception) -> HomeDamagedError | None:
         return database.damaged(path / database.DATABASE)
     said = str(error)
     of_the_lake = isinstance(error, OSError | pl.exceptions.PolarsError) and (
-        str(path) in said or said.startswith("parquet: ")
+        # A long path is shortened in what they say.
+        str(path) in said or ".parquet" in said or said.startswith("parquet: ")
     )
     if of_the_lake:
         return HomeDamagedError(
