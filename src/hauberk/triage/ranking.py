@@ -22,12 +22,15 @@ PRIOR_BITS = -8.0
 """Log2 odds that a cluster of findings is an incident before its evidence is weighed."""
 
 TACTIC_BITS = 1.0
-"""Bits for each tactic beyond the first that findings worth a bit or more support."""
+"""Bits for each tactic beyond the first that is supported."""
+
+SUPPORT_BITS = 2.0
+"""Bits of the finding that supports a tactic: what administrators do all day does not."""
 
 MAX_TACTIC_BITS = 5.0
 
-FLOOR = 0.1
-"""Incidents less likely than this are never worth a reader's time, whatever the budget."""
+FLOOR = 0.01
+"""Incidents less likely than this are not shown even where the budget has room for them."""
 
 BUDGET = 5.0
 """Incidents a day that an analyst reads by default."""
@@ -78,7 +81,7 @@ def _incident(part: pl.DataFrame) -> Incident | None:
     if not times:
         return None
     support = _techniques(weighed)
-    tactics = tactics_of(technique for technique, bits in support if bits >= 1.0)
+    tactics = tactics_of(technique for technique, bits in support if bits >= SUPPORT_BITS)
     tactic_bits = min(MAX_TACTIC_BITS, TACTIC_BITS * max(0, len(tactics) - 1))
     odds = PRIOR_BITS + tactic_bits + sum(one.counted for one in weighed)
     in_time = sorted(weighed, key=lambda one: (one.start is None, one.start or times[0], one.uid))

@@ -9,7 +9,7 @@ import polars as pl
 SAME_TECHNIQUE = 0.5
 """Worth of a finding relative to a stronger one of the same kind and technique."""
 
-SAME_KIND = 0.85
+SAME_KIND = 0.75
 """Worth of a finding relative to a stronger one of the same kind."""
 
 KIND_CAP = 24.0

@@ -123,7 +123,7 @@ def test_nothing_found_is_an_empty_frame(rules_of: Compile) -> None:
         ("medium", "stable", 3, 0.02),
         ("critical", "stable", 5, 0.0002),
         ("critical", "experimental", 5, 0.0002 * 10**0.5),
-        ("informational", "test", 1, 0.9),
+        ("informational", "experimental", 1, 0.9),
     ],
 )
 def test_level_and_status_set_severity_and_prior(

@@ -38,7 +38,7 @@ PRIORS = {"informational": 0.5, "low": 0.1, "medium": 0.02, "high": 0.002, "crit
 Rules of one level fire about a tenth as often on ordinary days as those of the level below.
 """
 
-_UNPROVEN = {"experimental", "test"}
+_UNPROVEN = {"experimental"}
 _NOTCH = 10**0.5
 """How much more often a rule that nobody has proven fires: half of the step between levels."""
 
