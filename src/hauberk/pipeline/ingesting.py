@@ -43,6 +43,9 @@ PORTION_BYTES = 160 << 20
 PORTION_EVENTS = 250_000
 """Events that are committed at once."""
 
+PORTION_BATCHES = 1_000
+"""Batches that are committed at once: each costs some 100 KB, were it of a single event."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parsing:
@@ -71,7 +74,11 @@ class _Portion:
 
     @property
     def full(self) -> bool:
-        return self.bytes >= PORTION_BYTES or self.events >= PORTION_EVENTS
+        return (
+            self.bytes >= PORTION_BYTES
+            or self.events >= PORTION_EVENTS
+            or len(self.parsings) >= PORTION_BATCHES
+        )
 
     def commit(self, facts: Mapping[str, object]) -> Commit:
         tables: dict[EventClass, list[pl.DataFrame]] = {}
