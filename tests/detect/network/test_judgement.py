@@ -1,7 +1,7 @@
 import pytest
 
 from hauberk.detect import State
-from hauberk.detect.network.judgement import LEAST, REPORT_AT, Case, judged
+from hauberk.detect.network.judgement import LEAST, MOST_TOLD, REPORT_AT, Case, judged
 
 
 def case(model, *, subject="a", window=0, population=0, measure="m"):
@@ -28,11 +28,18 @@ def test_the_same_subject_is_told_again_only_when_it_is_stronger():
 
 
 def test_what_others_do_as_well_becomes_less_surprising_but_never_less_than_seen():
-    cases = [case(1e-3, subject=str(i), population=1000) for i in range(200)]
+    cases = [case(1e-3, subject=str(i), window=i, population=1000) for i in range(200)]
     ps, _ = judged(cases, {})
     told = [p for p in ps if p is not None]
     assert told == sorted(told)
     assert told[-1] == pytest.approx(0.02 * 1e-3 + 199 / 8 / 1020, rel=0.05)
+
+
+def test_what_is_told_as_rare_is_not_told_more_often_than_that():
+    ps, state = judged([case(0.04, subject=str(i), population=10**6) for i in range(400)], {})
+    assert sum(p is not None for p in ps) <= 25
+    ps, _ = judged([case(1e-5, subject=str(i), population=10**6) for i in range(400)], state)
+    assert sum(p is not None for p in ps) <= MOST_TOLD
 
 
 def test_alarms_enter_the_past_at_an_eighth():

@@ -54,6 +54,27 @@ def test_tls_on_the_port_of_another_service_is_told():
     assert findings["techniques"][0].to_list()[0] == "T1571"
 
 
+def test_what_many_sources_use_is_ordinary():
+    """A support tool on a port of its own, everywhere and all day; each host has its own server."""
+    rows = [
+        (host + i * 700, f"10.0.7.{host}", f"93.184.9.{host}", 5938, {"duration": 690.0})
+        for host in range(30)
+        for i in range(60)
+    ]
+    findings, _ = judge([*people(), *rows])
+    assert findings.height <= 6
+    assert judge([row for row in rows if row[1] == "10.0.7.3"])[0].height > 0
+
+
+def test_a_flood_of_like_findings_is_bounded():
+    rows = [
+        (i, f"10.0.{host // 200}.{host % 200}", f"93.{host // 200}.{host % 200}.9", 4000 + host)
+        for host in range(600)
+        for i in range(0, 36_000, 1000)
+    ]
+    assert judge(rows)[0].height <= 100
+
+
 def test_people_who_browse_say_nothing():
     assert judge(people())[0].is_empty()
 

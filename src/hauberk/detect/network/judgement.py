@@ -29,6 +29,9 @@ PSEUDO = 20.0
 REPORT_AT = 0.05
 """Largest p that is told."""
 
+WORTH = 2.0**-4
+"""A model's tail above this is never told, nor does it count against what is: no need to ask."""
+
 LEAST = 1e-6
 """Smallest p that is claimed: no model of a network is better than that."""
 
@@ -37,9 +40,13 @@ ALARM = 0.01
 
 UNIT = 8
 MAX_ENTERED = 20_000
+MOST_TOLD = 100
+"""Findings of one measure and window; whatever the model says, so many things are not rare."""
+
 _BINS = 48  # half bits
 
 _PAST = pl.Schema({"measure": pl.String(), "past": pl.List(pl.Int64())})
+_TOLD = pl.Schema({"measure": pl.String(), "window": pl.Int64(), "told": pl.Int64()})
 _ENTERED = pl.Schema(
     {"measure": pl.String(), "subject": pl.String(), "window": pl.Int64(), "bin": pl.Int64()}
 )
@@ -68,6 +75,9 @@ def judged(
     None for what is above `REPORT_AT`, and for what is no stronger than what its measure saw of the
     subject in the same window before: one campaign is told a few times, not a thousand.
 
+    None, too, where a measure was told `MOST_TOLD` times in the window before, or more often than p
+    allows (1 / p times): what is told as rare has to stay rare.
+
     A subject enters the past of a measure once a window, with the strongest that was seen of it, so
     that what it does on its tenth port is not excused by the nine before.
     """
@@ -78,6 +88,10 @@ def judged(
         for measure, subject, window, found in state.get(
             "entered", pl.DataFrame(schema=_ENTERED)
         ).iter_rows()
+    }
+    told = {
+        name: (window, count)
+        for name, window, count in state.get("told", pl.DataFrame(schema=_TOLD)).iter_rows()
     }
     said: list[float | None] = []
     for case in cases:
@@ -95,12 +109,19 @@ def judged(
                 bins[own] -= _weight(own)
             bins[place] += _weight(place)
         entered[case.measure, case.subject] = (case.window, max(own, place))
-        said.append(float(f"{p:.6g}") if place > own and p <= REPORT_AT else None)
+        last, count = told.get(case.measure, (case.window, 0))
+        count = count if last == case.window else 0
+        worth = place > own and p <= REPORT_AT and count < min(MOST_TOLD, 1 / p)
+        told[case.measure] = (case.window, count + worth)
+        said.append(float(f"{p:.6g}") if worth else None)
     kept = list(entered.items())[-MAX_ENTERED:]
     return said, {
         "past": pl.DataFrame(
             [(name, bins.tolist()) for name, bins in sorted(past.items())],
             schema=_PAST, orient="row",
+        ),
+        "told": pl.DataFrame(
+            [(name, *value) for name, value in sorted(told.items())], schema=_TOLD, orient="row"
         ),
         "entered": pl.DataFrame(
             [(*key, *value) for key, value in kept], schema=_ENTERED, orient="row"

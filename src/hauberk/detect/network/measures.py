@@ -10,7 +10,7 @@ from hauberk.detect.interface import DetectorSpec, State
 from hauberk.events import findings_frame
 
 from .flows import DAY_US, subject
-from .judgement import Case, judged
+from .judgement import WORTH, Case, judged
 from .tally import Tally, at_level
 from .telling import Said, bits, finding, lasted
 
@@ -46,6 +46,7 @@ class Measure:
     told_a: int = 1  # windows of the tally within which one subject is told of only as it grows
 
 
+Weigh = Callable[[pl.DataFrame], pl.DataFrame]
 Due = tuple[Measure, Row, list[str]]
 
 
@@ -54,12 +55,16 @@ def judged_measures(
     tables: Mapping[str, pl.DataFrame],
     state: State,
     spec: DetectorSpec,
+    weigh: Weigh | None = None,
 ) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
-    """Findings of the measures over the rows of their tables, and what they remember after."""
+    """Findings of the measures over the rows of their tables, and what they remember after.
+
+    `weigh` adds to the rows that are due what the models ask of them besides.
+    """
     after: dict[str, pl.DataFrame] = {}
     due: list[Due] = []
     for measure in measures:
-        chosen, kept = _counted(measure, tables[measure.table], state)
+        chosen, kept = _counted(measure, tables[measure.table], state, weigh)
         due.extend(chosen)
         after.update(kept)
     due.sort(key=lambda one: (one[1]["us"], one[1]["uid"], one[0].name))
@@ -144,7 +149,7 @@ def _finding(
 
 
 def _counted(
-    measure: Measure, rows: pl.DataFrame, state: State
+    measure: Measure, rows: pl.DataFrame, state: State, weigh: Weigh | None
 ) -> tuple[list[Due], dict[str, pl.DataFrame]]:
     """The rows of a measure that are due, with their evidence; and its tables after all."""
     tally = Tally(measure.name, measure.sums, targets=measure.counted == "distinct")
@@ -171,8 +176,10 @@ def _counted(
     else:
         due = counted.filter(fresh & at_level(measure.counted, measure.levels))
     due = due.filter(measure.condition)
+    if weigh is not None:
+        due = weigh(due)
     due = due.with_columns(
         measure.model.alias("model"), pl.col("population").cast(pl.Int64) + keys - 1
-    )
+    ).filter(pl.col("model") <= WORTH)
     evidence = tally.evidence(due, counted, state)
     return [(measure, row, evidence[row["uid"]]) for row in due.iter_rows(named=True)], tables

@@ -10,7 +10,8 @@
 `least` and exponent of `long` are 10 minutes and 1.5 on odd ports; on ports that ordinary programs
 keep open they are an hour and 1, and the tail is never below 0.02. A program that calls a server in
 vain all day is mostly an old one: `CALLS_HOME` is 0.004 on ports of known services, 0.00005 on
-others, as for beacons. The port is odd when no usual service on the Internet has it (`CALLING`).
+others, as for beacons. Where others use the same place or port, no tail is below their share
+(`crowds`). The port is odd when no usual service on the Internet has it (`CALLING`).
 """
 
 import polars as pl
@@ -18,6 +19,7 @@ import polars as pl
 from hauberk.detect.interface import DetectorSpec, State
 from hauberk.events import EventBatch, FindingKind
 
+from .crowds import MAX_USERS, ORDINARY, users_after, with_crowds
 from .flows import CALLING, FLOW_COLUMNS, TO_MANY, flows
 from .measures import DOUBLING, Measure, Row, both, judged_measures, keyed
 from .tally import power_law
@@ -58,7 +60,7 @@ _OUTWARD = (
     & ~(pl.col("sport").is_between(1, 1023) & (pl.col("port") >= 1024))
 )
 _USUAL = pl.col("port").is_in(CALLING)
-_UNSIDED = pl.when("src_in").then(0.0).otherwise(0.01)
+_FLOOR = pl.max_horizontal(pl.when("src_in").then(0.0).otherwise(0.01), ORDINARY)
 
 
 def _long(rows: pl.DataFrame) -> pl.DataFrame:
@@ -134,7 +136,7 @@ MEASURES = (
             pl.when(_USUAL)
             .then(power_law(pl.col("sum_seconds"), 3600.0, 1.0).clip(lower_bound=0.02))
             .otherwise(power_law(pl.col("sum_seconds"), 600.0, 1.5)),
-            _UNSIDED,
+            _FLOOR,
         ),
         _say_long,
         both,
@@ -145,7 +147,7 @@ MEASURES = (
         _odd,
         "count",
         DOUBLING,
-        pl.max_horizontal(power_law(pl.col("count"), 3.0, 3.0).clip(lower_bound=0.001), _UNSIDED),
+        pl.max_horizontal(power_law(pl.col("count"), 3.0, 3.0).clip(lower_bound=0.001), _FLOOR),
         _say_odd,
         both,
     ),
@@ -157,7 +159,7 @@ MEASURES = (
         pl.max_horizontal(
             power_law(pl.col("count"), 8.0, 2.0),
             pl.when(_USUAL).then(0.004).otherwise(5e-5),
-            _UNSIDED,
+            _FLOOR,
         ),
         _say_retries,
         both,
@@ -168,7 +170,7 @@ MEASURES = (
         _mismatched,
         "count",
         (1, *DOUBLING),
-        pl.max_horizontal(0.02 * power_law(pl.col("count"), 1.0, 0.5), _UNSIDED),
+        pl.max_horizontal(0.02 * power_law(pl.col("count"), 1.0, 0.5), _FLOOR),
         _say_mismatch,
         both,
     ),
@@ -192,8 +194,12 @@ class SessionDetector:
         rows = taken.rows.filter(_OUTWARD).with_columns(
             pl.col("failed").cast(pl.Int64).alias("bad")
         )
-        found, tables = judged_measures(MEASURES, {"": rows}, state, self.spec)
-        return found, {**state, **tables, "connections": taken.seen}
+        users = users_after(rows, state)
+        found, tables = judged_measures(
+            MEASURES, {"": rows}, state, self.spec, lambda due: with_crowds(due, users)
+        )
+        kept = {"users": users.tail(MAX_USERS), "connections": taken.seen}
+        return found, {**state, **tables, **kept}
 
 
 def detector() -> SessionDetector:
