@@ -52,7 +52,7 @@ def _literals(predicate: Predicate) -> Collection[str]:
             parts = (part[1:] for part in like_parts(predicate.text) if part[0] == "=")
             return [fold(max(parts, key=len, default=""))]
         case Op.REGEX:
-            return required_literals(predicate.text) or [""]
+            return next(iter(required_literals(predicate.text)), [""])
         case _:
             return [""]
 

@@ -6,6 +6,7 @@ what it does not know it gives up: a missing answer costs time, a wrong one woul
 Source: R. Cox, Regular Expression Matching with a Trigram Index (2012), its exact and match sets.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +16,9 @@ Texts = frozenset[str]
 MAX_TEXTS = 64
 """Literals that are worth looking for in place of one expression."""
 
-_SHORTEST = 2
+MAX_SETS = 4
+"""Sets that are worth asking about one expression."""
+
 _MAX_EXACT = 32
 _MAX_CLASS = 4
 _MAX_DEPTH = 40
@@ -23,6 +26,7 @@ _NONE: Texts = frozenset()
 _EMPTY: Texts = frozenset({""})
 _KINDS = frozenset("dDwWsS")
 _ANCHORS = frozenset("bBAz")
+_WORD = re.compile(r"[\w /:=,-]{2,}(?![*+?{])", re.ASCII)
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -34,27 +38,30 @@ class _UnknownError(Exception):
 class _Part:
     """What is known of a part of a pattern.
 
-    `exact` are all texts that it matches, folded, or None where they are many. `needed` are texts
-    of which every match holds one, none where that is not known.
+    `exact` are all texts that it matches, folded, or None where they are many. Of each set in
+    `needed`, every match holds a text; the most telling set comes first.
     """
 
     exact: Texts | None
-    needed: Texts
+    needed: tuple[Texts, ...] = ()
 
 
-_ANYTHING = _Part(None, _NONE)
-_NOTHING = _Part(_EMPTY, _NONE)
+_ANYTHING = _Part(None)
+_NOTHING = _Part(_EMPTY)
 
 
 @lru_cache(maxsize=1 << 12)
-def required_literals(pattern: str) -> Texts:
-    """Folded ASCII texts of which every match holds at least one; none where that is not sure."""
+def required_literals(pattern: str) -> tuple[Texts, ...]:
+    """Sets of folded ASCII texts: every match holds at least one text of each set.
+
+    The most telling set comes first; there are none where nothing is sure.
+    """
     try:
         reader = _Reader(pattern)
         whole = reader.alternatives(0)
     except _UnknownError:
-        return _NONE
-    return whole.needed if reader.position == len(pattern) else _NONE
+        return ()
+    return whole.needed if reader.position == len(pattern) else ()
 
 
 class _Reader:
@@ -79,22 +86,22 @@ class _Reader:
             exact = None
         needed = _NONE
         if all(branch.needed for branch in branches):
-            needed = _smallest(_NONE.union(*(branch.needed for branch in branches)))
-        return _Part(exact, needed if len(needed) <= MAX_TEXTS else _NONE)
+            needed = _NONE.union(*(branch.needed[0] for branch in branches))
+        return _Part(exact, _best([needed]))
 
     def _sequence(self, depth: int) -> _Part:
         run: Texts = _EMPTY  # what the text matched so far ends with
         whole = True  # whether that is all of it
         found: list[Texts] = []
         while self._next() not in {"", "|", ")"}:
-            part = self._item(depth)
+            part = self._word() or self._item(depth)
             least, most = self._times()
             if least == 0:
                 optional = most == 1 and part.exact is not None
-                part = _Part(part.exact | _EMPTY, _NONE) if optional and part.exact else _ANYTHING
+                part = _Part(part.exact | _EMPTY) if optional and part.exact else _ANYTHING
             joined = _product(run, part.exact)
             if joined is None:
-                found += [run, part.needed]
+                found += [run, *part.needed]
                 run, whole = part.exact or _EMPTY, False
             elif most == 1 or least == 0:
                 run = joined
@@ -106,6 +113,14 @@ class _Reader:
 
     def _next(self) -> str:
         return self.pattern[self.position : self.position + 1]
+
+    def _word(self) -> _Part | None:
+        """Several letters that stand for themselves, none of them repeated; None for fewer."""
+        found = _WORD.match(self.pattern, self.position)
+        if found is None:
+            return None
+        self.position = found.end()
+        return _Part(frozenset({found.group().lower()}))
 
     def _item(self, depth: int) -> _Part:
         character = self._next()
@@ -152,7 +167,7 @@ class _Reader:
         members = self.pattern[start:index]
         if len(members) > _MAX_CLASS or not members.isascii() or set(members) & set("^-\\["):
             return _ANYTHING
-        return _Part(frozenset(members.lower()), _NONE)
+        return _Part(frozenset(members.lower()))
 
     def _group(self, depth: int) -> _Part:
         if self._next() == "?" and not self._group_head():
@@ -203,7 +218,7 @@ class _Reader:
 
 
 def _spelled(character: str) -> _Part:
-    return _Part(frozenset(character.lower()), _NONE) if character.isascii() else _ANYTHING
+    return _Part(frozenset(character.lower())) if character.isascii() else _ANYTHING
 
 
 def _union(many: Iterable[Texts | None]) -> Texts | None:
@@ -233,8 +248,9 @@ def _smallest(texts: Texts) -> Texts:
     return frozenset(kept)
 
 
-def _best(found: Iterable[Texts]) -> Texts:
-    """The texts whose shortest is longest; of several such, the fewest."""
-    fit = [texts for texts in found if texts and min(map(len, texts)) >= _SHORTEST]
-    small = [texts for texts in map(_smallest, fit) if len(texts) <= MAX_TEXTS]
-    return max(small, key=lambda texts: (min(map(len, texts)), -len(texts)), default=_NONE)
+def _best(found: Iterable[Texts]) -> tuple[Texts, ...]:
+    """The sets whose shortest text is longest first; of several such, the smallest."""
+    small = {_smallest(texts) for texts in found if texts and "" not in texts}
+    fit = [texts for texts in small if len(texts) <= MAX_TEXTS]
+    fit.sort(key=lambda texts: (-min(map(len, texts)), len(texts), min(texts)))
+    return tuple(fit[:MAX_SETS])

@@ -31,6 +31,8 @@ from .predicate import (
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NOTHING: frozenset[int] = frozenset()
 _SECOND = itemgetter(1)
+_WORTH_FINDING = 2
+_FEW = 12
 
 
 class _Literals:
@@ -108,6 +110,7 @@ class ValueMatcher:
         self._times: list[tuple[int, str, int]] = []
         self._networks: list[tuple[int, _Network]] = []
         self._regexes: dict[int, re2._Regexp] = {}
+        self._also: dict[int, list[tuple[str, ...]]] = {}
         for index, predicate in enumerate(self._predicates):
             self._add(index, predicate)
         self._folded.freeze()
@@ -122,7 +125,12 @@ class ValueMatcher:
             longest = max((p[1:] for p in like_parts(text) if p[0] == "="), key=len, default="")
             self._verify_on(literals, [longest] if longest else (), index)
         elif op is Op.REGEX:
-            self._verify_on(self._folded, required_literals(text), index)
+            first, *others = required_literals(text) or (frozenset[str](),)
+            if first and min(map(len, first)) < _WORTH_FINDING:
+                others.insert(0, first)
+                first = frozenset()
+            self._verify_on(self._folded, first, index)
+            self._also[index] = [tuple(texts) for texts in others if len(texts) <= _FEW]
         elif op is Op.NULL:
             self._null.append(index)
         elif op is Op.PRESENT:
@@ -159,7 +167,7 @@ class ValueMatcher:
         self._folded.find(folded, true, verify)
         self._cased.find(text, true, verify)
         if verify:
-            true.update(i for i in verify if i not in true and self._verified(i, text, folded))
+            self._verify(verify - true, text, folded, true)
         if self._numbers:
             number = value_number(value)
             if number is not None:
@@ -172,15 +180,28 @@ class ValueMatcher:
             true.update(_in_networks(text, self._networks))
         return frozenset(true)
 
-    def _verified(self, index: int, text: str, folded: str) -> bool:
-        predicate = self._predicates[index]
-        subject = text if predicate.cased else folded
-        if predicate.op is Op.LIKE and "?" not in predicate.text:
-            return stars_match(like_parts(predicate.text), subject)
-        regex = self._regexes.get(index)
-        if regex is None:
-            regex = self._regexes[index] = compiled(predicate)
-        return regex.search(subject.encode("utf-8", "replace")) is not None
+    def _verify(self, unsure: Iterable[int], text: str, folded: str, true: set[int]) -> None:
+        """Add those patterns and regular expressions that match."""
+        spelled: dict[bool, bytes] = {}
+        for index in unsure:
+            # A search for a word costs a hundredth of what an expression costs.
+            if not all(any(map(folded.__contains__, one)) for one in self._also.get(index, ())):
+                continue
+            predicate = self._predicates[index]
+            cased = predicate.cased
+            if predicate.op is Op.LIKE and "?" not in predicate.text:
+                if stars_match(like_parts(predicate.text), text if cased else folded):
+                    true.add(index)
+                continue
+            regex = self._regexes.get(index)
+            if regex is None:
+                regex = self._regexes[index] = compiled(predicate)
+            subject = spelled.get(cased)
+            if subject is None:
+                subject = (text if cased else folded).encode("utf-8", "replace")
+                spelled[cased] = subject
+            if regex.search(subject) is not None:
+                true.add(index)
 
 
 def compiled(predicate: Predicate) -> "re2._Regexp":
