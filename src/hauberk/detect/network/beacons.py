@@ -88,7 +88,7 @@ class BeaconDetector:
     def judge(self, batch: EventBatch, state: State) -> tuple[pl.DataFrame, State]:
         """Findings of this batch and the state after it."""
         taken = flows(batch, state)
-        after: dict[str, pl.DataFrame] = {**state, "connections": taken.seen}
+        after: dict[str, pl.DataFrame] = {**state, **taken.tables}
         rows = _calls(taken.rows)
         clock = state.get("clock", pl.DataFrame([(0, 0)], schema=_CLOCK, orient="row"))
         done = int(clock["rows"][0])

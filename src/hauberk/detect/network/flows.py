@@ -22,6 +22,8 @@ from hauberk.events import (
     is_internal,
 )
 
+from .ours import with_ours
+
 _TRAFFIC = 6
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
@@ -52,15 +54,16 @@ _SEEN = pl.Schema({"connection": pl.String(), "us": pl.Int64()})
 
 @dataclass(frozen=True, slots=True)
 class Flows:
-    """Connections in time order, and the table of connections that later records may repeat.
+    """Connections in time order, and what to remember: `tables`, for the state.
 
     Columns of `rows`: `us`, `uid`, `host`, `src`, `sport`, `dst`, `port`, `proto`, `app`, `failed`
     (no answer, or refused), `duration` (s), `out`, `back` (bytes), `packets_out`, `packets_back`,
-    `name` (TLS or HTTP name of the destination), `src_in`, `dst_in` (internal addresses).
+    `name` (TLS or HTTP name of the destination), `src_in`, `dst_in` (internal addresses, and public
+    ones that are `ours`).
     """
 
     rows: pl.DataFrame
-    seen: pl.DataFrame
+    tables: Mapping[str, pl.DataFrame]
 
 
 def flows(batch: EventBatch, state: State) -> Flows:
@@ -87,13 +90,14 @@ def flows(batch: EventBatch, state: State) -> Flows:
         right_on="connection",
         how="anti",
     )
-    rows = _shaped(pl.concat([own, lone], how="diagonal_relaxed"))
+    shaped = _shaped(pl.concat([own, lone], how="diagonal_relaxed"))
+    rows, tables = with_ours(shaped, state)
     # Long connections are named again late; a day covers nearly all of them.
     if known.height:
         latest = known["us"].max()
         assert isinstance(latest, int)
         known = known.filter(pl.col("us") > latest - DAY_US).tail(MAX_CONNECTIONS)
-    return Flows(rows, known)
+    return Flows(rows, {**tables, "connections": known})
 
 
 def _named(batch: EventBatch, event_class: EventClass, columns: tuple[str, ...]) -> pl.DataFrame:
@@ -160,8 +164,8 @@ def _sided(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 INBOUND = ~pl.col("src_in") & pl.col("dst_in")
-"""From the Internet to an internal address. Between two public addresses nobody's side is known;
-those are judged as if the source were ours."""
+"""From the Internet to an address of ours. Between two public addresses nobody's side is known
+until `ours` has learned it; those are judged as if the source were ours."""
 
 
 CALLING = (

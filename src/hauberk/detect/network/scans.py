@@ -8,7 +8,7 @@ Measures, each a tally a day (less, where it says so) with its own tail when not
 | hosts | source, port | distinct hosts that did not answer | (k / least)^-3 |
 | block | source | distinct internal hosts and ports that did not answer | (k / 16)^-3 |
 | sweep | source | distinct internal hosts pinged | (k / 4)^-3 |
-| inbound | internal target | distinct Internet sources unanswered | (k / 4)^-3, never below 0.01 |
+| inbound | our target | distinct Internet sources and ports in vain | (k / 4)^-3, at least 0.01 |
 | guessing | source, target, service, ten minutes | log-ons in a hurry | (k / 12)^-3 |
 | flood | target, port | unanswered connections in a minute | (k / 100)^-3 |
 
@@ -115,7 +115,10 @@ def _say_sweep(row: Row) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _say_inbound(row: Row) -> tuple[str, str, tuple[str, ...]]:
-    text = f"{row['distinct']:,} Internet addresses tried {row['dst']} and got no answer"
+    text = (
+        f"{row['distinct']:,} times another Internet address or port knocked at {row['dst']} in "
+        f"vain, last {row['src']} at {row['port']}/{row['proto']}"
+    )
     return "Scanned from the Internet", text, ("T1595.001", "T1046")
 
 
@@ -155,6 +158,12 @@ def _guesses(rows: pl.DataFrame) -> pl.DataFrame:
     return keyed(with_size, ["src", "dst", "port"], "size", 10 * _MINUTE_US)
 
 
+def _knocks(rows: pl.DataFrame) -> pl.DataFrame:
+    knocks = rows.filter(INBOUND & _PROBE & ~_REPLY & pl.col("failed"))
+    at = pl.concat_str([pl.col("src"), pl.col("port").cast(pl.String)], separator=" ")
+    return keyed(knocks.with_columns(at.alias("at")), ["dst"], "at")
+
+
 _UDP_OUT = (pl.col("proto") == "udp") & ~pl.col("dst_in")
 _SEARCHING = pl.col("sum_bad") * 2 > pl.col("count")
 _NOBODY = pl.col("sum_bad") * 10 >= pl.col("count") * 9
@@ -188,7 +197,7 @@ def _targets(row: Row) -> list[str | None]:
 MEASURES = (
     Measure(
         "ports",
-        lambda rows: _unanswered(rows, ["src", "dst"], "port"),
+        lambda rows: _unanswered(rows.filter(~INBOUND), ["src", "dst"], "port"),
         "distinct",
         DOUBLING,
         pl.max_horizontal(power_law(pl.col("distinct"), 4.0, 3.0), _NOISE),
@@ -243,7 +252,7 @@ MEASURES = (
     ),
     Measure(
         "inbound",
-        lambda rows: keyed(rows.filter(INBOUND & _PROBE & pl.col("failed")), ["dst"], "src"),
+        _knocks,
         "distinct",
         DOUBLING,
         power_law(pl.col("distinct"), 4.0, 3.0).clip(lower_bound=NOISE),
@@ -300,7 +309,7 @@ class ScanDetector:
         rows = taken.rows.with_columns(pl.col("failed").cast(pl.Int64).alias("bad"))
         guesses, habits = with_habits("guessing", _guesses(rows), state)
         found, tables = judged_measures(MEASURES, {"": rows, "guesses": guesses}, state, self.spec)
-        return found, {**state, **tables, **habits, "connections": taken.seen}
+        return found, {**state, **tables, **habits, **taken.tables}
 
 
 def detector() -> ScanDetector:

@@ -198,7 +198,7 @@ class SessionDetector:
         found, tables = judged_measures(
             MEASURES, {"": rows}, state, self.spec, lambda due: with_crowds(due, users)
         )
-        kept = {"users": users.tail(MAX_USERS), "connections": taken.seen}
+        kept = {"users": users.tail(MAX_USERS), **taken.tables}
         return found, {**state, **tables, **kept}
 
 

@@ -165,7 +165,7 @@ class VolumeDetector:
         taken = flows(batch, state)
         tables = {"": taken.rows, "http": requests(batch)}
         found, after = judged_measures(MEASURES, tables, state, self.spec)
-        return found, {**state, **after, "connections": taken.seen}
+        return found, {**state, **after, **taken.tables}
 
 
 def detector() -> VolumeDetector:
