@@ -58,6 +58,8 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
         with clock.of("triage"):
             made = _triage(home, judged, options)
             _publish(home, judged, made, commits)
+            if options.since is not None or options.until is not None:
+                made = _in_time(home, made, options)
         with clock.of("evidence"):
             shown = touched(made.incidents, made.findings, read.batches)
             findings = made.findings.filter(
@@ -186,12 +188,15 @@ def _triage(home: Home, judged: Judged, options: ScanOptions) -> Triage:
     # What was just said again with more stands in the place of what is stored.
     said = pl.concat([home.records.findings(), judged.findings])
     findings = said.unique("uid", keep="last", maintain_order=True)
-    if options.since is not None:
-        findings = findings.filter(pl.col("time") >= options.since)
-    if options.until is not None:
-        findings = findings.filter(pl.col("time") < options.until)
     settings = TriageSettings(budget=options.budget)
     return triage(findings, judged.cells, exposure_of(home), settings)
+
+
+def _in_time(home: Home, made: Triage, options: ScanOptions) -> Triage:
+    """The same for the findings of a time range alone: an answer that is shown and not stored."""
+    findings = home.records.findings(since=options.since, until=options.until)
+    settings = TriageSettings(budget=options.budget)
+    return triage(findings, made.exposure.cells.clear(), made.exposure, settings)
 
 
 def _publish(home: Home, judged: Judged, made: Triage, commits: tuple[int, int]) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from hauberk.events import tactics_of, technique_name
 
-from .weighing import Weighed
+from .weighing import Weighed, events_behind
 
 MAX_STEPS = 7
 """Findings that the paragraph tells; the timeline has all of them."""
@@ -47,7 +47,7 @@ def narrate(in_time: list[Weighed], entities: list[str]) -> str:
 def _opening(
     in_time: list[Weighed], entities: list[str], start: datetime | None, end: datetime | None
 ) -> str:
-    events = sum(one.count for one in in_time)
+    events = events_behind(in_time)
     tactics = tactics_of(t for one in in_time if one.counted > 0 for t in one.techniques)
     when = _when(start, end)
     count = f"{len(in_time):,} finding{'s' if len(in_time) != 1 else ''}"

@@ -16,7 +16,7 @@ from hauberk.events import FindingKind, finding_uid, tactics_of
 from .interface import Incident, Link, Reason
 from .narrative import narrate, title
 from .surprise import evidence_bits
-from .weighing import Weighed, weigh
+from .weighing import Weighed, events_behind, weigh
 
 PRIOR_BITS = -8.0
 """Log2 odds that a cluster of findings is an incident before its evidence is weighed."""
@@ -101,7 +101,7 @@ def _incident(part: pl.DataFrame) -> Incident | None:
         techniques=[technique for technique, _ in support],
         tactics=[str(tactic) for tactic in shown],
         findings=[one.uid for one in in_time],
-        event_count=sum(one.count for one in weighed),
+        event_count=events_behind(weighed),
         reasons=reasons,
         links=_links(weighed),
         narrative=narrate(in_time, entities),

@@ -1,6 +1,7 @@
 """What each finding of a cluster is worth beside the others."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,9 +30,16 @@ class Weighed:
     start: datetime | None
     end: datetime | None
     count: int
+    evidence: tuple[str, ...]
     severity_id: int
     bits: float
     counted: float
+
+
+def events_behind(findings: Sequence[Weighed]) -> int:
+    """Distinct events behind the findings; those beyond the evidence kept count each for itself."""
+    kept = {uid for one in findings for uid in one.evidence}
+    return len(kept) + sum(max(0, one.count - len(one.evidence)) for one in findings)
 
 
 def weigh(part: pl.DataFrame) -> list[Weighed]:
@@ -58,6 +66,7 @@ def weigh(part: pl.DataFrame) -> list[Weighed]:
             Weighed(
                 row["uid"], row["title"], row["message"], kind, techniques,
                 tuple(row["entities"] or ()), row["time"], row["end_time"], row["count"],
+                tuple(row["evidence"] or ()),
                 row["severity_id"] or 0, row["bits"], counted,
             )
         )  # fmt: skip
