@@ -32,7 +32,6 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NOTHING: frozenset[int] = frozenset()
 _SECOND = itemgetter(1)
 _WORTH_FINDING = 2
-_FEW = 12
 
 
 class _Literals:
@@ -45,9 +44,13 @@ class _Literals:
         self._equals: dict[str, list[int]] = {}
         self._starts: dict[int, dict[str, list[int]]] = {}
         self._ends: dict[int, dict[str, list[int]]] = {}
-        self._inside: dict[str, tuple[list[int], list[int]]] = {}
+        self._numbers: dict[str, int] = {}
+        self._inside: dict[int, tuple[list[int], list[int]]] = {}
         self._automaton: ahocorasick.Automaton | None = None
-        self._uses: list[tuple[list[int], list[int]]] = []
+
+    def note(self, text: str) -> int:
+        """Have a literal found for its own sake; its number."""
+        return self._numbers.setdefault(text, len(self._numbers))
 
     def add(self, op: Op | None, text: str, index: int) -> None:
         """Note what predicate `index` wants of `text`; with no operator, to be verified."""
@@ -58,20 +61,20 @@ class _Literals:
         elif op is Op.ENDSWITH:
             self._ends.setdefault(len(text), {}).setdefault(text, []).append(index)
         else:
-            self._inside.setdefault(text, ([], []))[op is None].append(index)
+            number = self.note(text)
+            self._inside.setdefault(number, ([], []))[op is None].append(index)
 
     def freeze(self) -> None:
         """Build the automaton."""
-        self._uses = list(self._inside.values())
-        if self._inside:
+        if self._numbers:
             automaton = ahocorasick.Automaton(ahocorasick.STORE_INTS)
-            for number, text in enumerate(self._inside):
+            for text, number in self._numbers.items():
                 automaton.add_word(text, number)
             automaton.make_automaton()
             self._automaton = automaton
 
-    def find(self, text: str, true: set[int], verify: set[int]) -> None:
-        """Add the predicates that hold, and those that have to be verified."""
+    def find(self, text: str, true: set[int], verify: set[int]) -> frozenset[int]:
+        """Add the predicates that hold, and those to be verified; numbers of literals inside."""
         equal = self._equals.get(text)
         if equal:
             true.update(equal)
@@ -85,12 +88,14 @@ class _Literals:
             if found:
                 true.update(found)
         if self._automaton is None or not text:
-            return
+            return _NOTHING
         # Occurrences are many, distinct literals few: the set is built without Python's loop.
-        for number in set(map(_SECOND, self._automaton.iter(text))):
-            contains, unsure = self._uses[number]
+        inside = frozenset(map(_SECOND, self._automaton.iter(text)))
+        for number in inside & self._inside.keys():
+            contains, unsure = self._inside[number]
             true.update(contains)
             verify.update(unsure)
+        return inside
 
 
 class ValueMatcher:
@@ -110,7 +115,7 @@ class ValueMatcher:
         self._times: list[tuple[int, str, int]] = []
         self._networks: list[tuple[int, _Network]] = []
         self._regexes: dict[int, re2._Regexp] = {}
-        self._also: dict[int, list[tuple[str, ...]]] = {}
+        self._also: dict[int, list[frozenset[int]]] = {}
         for index, predicate in enumerate(self._predicates):
             self._add(index, predicate)
         self._folded.freeze()
@@ -125,12 +130,7 @@ class ValueMatcher:
             longest = max((p[1:] for p in like_parts(text) if p[0] == "="), key=len, default="")
             self._verify_on(literals, [longest] if longest else (), index)
         elif op is Op.REGEX:
-            first, *others = required_literals(text) or (frozenset[str](),)
-            if first and min(map(len, first)) < _WORTH_FINDING:
-                others.insert(0, first)
-                first = frozenset()
-            self._verify_on(self._folded, first, index)
-            self._also[index] = [tuple(texts) for texts in others if len(texts) <= _FEW]
+            self._verify_expression(text, index)
         elif op is Op.NULL:
             self._null.append(index)
         elif op is Op.PRESENT:
@@ -152,6 +152,16 @@ class ValueMatcher:
         if not texts:
             self._always.append(index)
 
+    def _verify_expression(self, pattern: str, index: int) -> None:
+        """Try an expression where a text of each set that it needs is found, one by its best."""
+        first, *others = required_literals(pattern) or (frozenset[str](),)
+        telling = bool(first) and min(map(len, first)) >= _WORTH_FINDING
+        self._verify_on(self._folded, first if telling else (), index)
+        for texts in others:
+            if min(map(len, texts)) >= _WORTH_FINDING:
+                numbers = frozenset(map(self._folded.note, texts))
+                self._also.setdefault(index, []).append(numbers)
+
     def match(self, value: object) -> frozenset[int]:
         """Numbers of the predicates that are true. A list answers for any of its elements."""
         if isinstance(value, list | tuple):
@@ -164,10 +174,13 @@ class ValueMatcher:
         true = set(self._present)
         verify = set(self._always)
         folded = fold(text)
-        self._folded.find(folded, true, verify)
+        inside = self._folded.find(folded, true, verify)
         self._cased.find(text, true, verify)
         if verify:
-            self._verify(verify - true, text, folded, true)
+            verify -= true
+            also = self._also
+            hopeful = [i for i in verify if not any(map(inside.isdisjoint, also.get(i, ())))]
+            self._verify(hopeful, text, folded, true)
         if self._numbers:
             number = value_number(value)
             if number is not None:
@@ -184,9 +197,6 @@ class ValueMatcher:
         """Add those patterns and regular expressions that match."""
         spelled: dict[bool, bytes] = {}
         for index in unsure:
-            # A search for a word costs a hundredth of what an expression costs.
-            if not all(any(map(folded.__contains__, one)) for one in self._also.get(index, ())):
-                continue
             predicate = self._predicates[index]
             cased = predicate.cased
             if predicate.op is Op.LIKE and "?" not in predicate.text:
