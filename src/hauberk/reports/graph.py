@@ -32,6 +32,11 @@ class Node:
     y: float
     links: int
 
+    @property
+    def label(self) -> str:
+        """The value, of a path its last part."""
+        return self.value.replace("\\", "/").rsplit("/", 1)[-1] or self.value
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:
