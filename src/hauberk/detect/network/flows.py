@@ -138,7 +138,10 @@ def _shaped(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("traffic.packets_in").alias("packets_back"),
         name.alias("name"),
     )
-    return _sided(shaped).sort("us", "uid")
+    us, uid = pl.col("us"), pl.col("uid")
+    before = (us > us.shift(1)) | ((us == us.shift(1)) & (uid >= uid.shift(1)))
+    in_order = bool(shaped.select(before.all(ignore_nulls=True)).item())
+    return _sided(shaped if in_order else shaped.sort("us", "uid"))
 
 
 _V4 = r"^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$"
@@ -151,15 +154,14 @@ _V4_INTERNAL = (
 
 def _sided(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with `src_in` and `dst_in`."""
-    others = pl.concat([rows["src"], rows["dst"]]).unique()
-    others = others.filter(~others.str.contains(_V4))
-    inside = [text for text in others if is_internal(text)]
+    distinct = pl.concat([rows["src"].unique(), rows["dst"].unique()]).unique()
+    plain = distinct.str.contains(_V4)
+    others = [text for text in distinct.filter(~plain) if is_internal(text)]
+    inside = distinct.filter(plain & distinct.str.contains(_V4_INTERNAL)).append(
+        pl.Series(others, dtype=pl.String)
+    )
     return rows.with_columns(
-        (
-            (pl.col(side).str.contains(_V4) & pl.col(side).str.contains(_V4_INTERNAL))
-            | pl.col(side).is_in(inside)
-        ).alias(f"{side}_in")
-        for side in ("src", "dst")
+        pl.col(side).is_in(inside.implode()).alias(f"{side}_in") for side in ("src", "dst")
     )
 
 

@@ -8,10 +8,14 @@ and with itself*, so that a finding is due at the row that reaches a level, what
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from hauberk.detect.interface import State
 from hauberk.events import MAX_EVIDENCE
+
+Ints = npt.NDArray[np.int64]
 
 EPOCH = 1 << 17
 """Rows between two evictions; they follow the ordinal of the row, never the batch."""
@@ -118,35 +122,60 @@ class Tally:
         floor = int(tables["clock"]["window"][0])
         # Joins and groups by 64-bit digests of the names are several times quicker than by names.
         rows = rows.with_columns(pl.col("window").cum_max().clip(lower_bound=floor)).with_columns(
-            _digest(_PLACE).alias("_place")
+            _PLACE_DIGEST.alias("_place")
         )
-        summed = [f"sum_{name}" for name in self.sums]
-        known = tables["keys"].with_columns(_digest(_PLACE).alias("_place")).drop("key", "window")
-        before = rows.join(known, on="_place", how="left", maintain_order="left").with_columns(
-            pl.col("count", "distinct", *summed).fill_null(0)
-        )
-        ordinal = pl.col("count") + pl.int_range(1, pl.len() + 1).over("_place")
         if self.targets:
-            seen = tables["targets"].select(_digest(_MET).alias("_met"))["_met"]
-            met = _digest(_MET)
-            fresh = before.select(met.is_first_distinct() & ~met.is_in(seen.implode())).to_series()
-            before = before.with_columns(fresh.alias("new"))
-            distinct = pl.col("distinct") + pl.col("new").cast(pl.Int64).cum_sum().over("_place")
+            seen = tables["targets"].with_columns(_PLACE_DIGEST.alias("_place"))
+            seen = seen.select(_MET_DIGEST.alias("_met"))
+            met = rows.select(_MET_DIGEST.alias("_met")).to_series()
+            new = met.is_first_distinct() & ~met.is_in(seen["_met"].implode())
         else:
-            before = before.with_columns(pl.lit(value=True).alias("new"))
-            distinct = ordinal
-        counted = before.with_columns(
-            ordinal.alias("count"),
-            distinct.alias("distinct"),
-            pl.col("since").fill_null(pl.col("us").first().over("_place")),
-            *(
-                pl.col(f"sum_{name}") + pl.col(name).fill_null(0).cum_sum().over("_place")
-                for name in self.sums
-            ),
-        )
+            new = pl.repeat(value=True, n=rows.height, dtype=pl.Boolean, eager=True)
+        counted = self._running(rows.with_columns(new.alias("new")), tables["keys"])
         if rows.is_empty():
             return counted.drop("_place"), tables
         return counted.drop("_place"), self._after(counted, tables)
+
+    def _running(self, rows: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+        """The rows with their running counts; one sort for all of them."""
+        summed = [f"sum_{name}" for name in self.sums]
+        place = rows["_place"].to_numpy()
+        order = np.argsort(place, kind="stable")
+        ordered = place[order]
+        first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(order)])
+        lengths = np.diff(np.concatenate([first, [len(order)]]))
+        us = rows["us"].to_numpy()[order]
+        known = keys.with_columns(_PLACE_DIGEST.alias("_place")).drop("key", "window")
+        groups = (
+            pl.DataFrame({"_place": ordered[first], "us": us[first]}, schema_overrides=_GROUPS)
+            .join(known, on="_place", how="left", maintain_order="left")
+            .with_columns(
+                pl.col("count", "distinct", *summed).fill_null(0),
+                pl.col("since").fill_null(pl.col("us")),
+            )
+        )
+
+        def running(name: str, values: Ints) -> pl.Series:
+            inside = values[order]
+            total = np.cumsum(inside)
+            begin = groups[name].to_numpy() - (total[first] - inside[first])
+            found = np.empty(len(order), dtype=np.int64)
+            found[order] = total + np.repeat(begin, lengths)
+            return pl.Series(name, found, dtype=pl.Int64)
+
+        since = np.empty(len(order), dtype=np.int64)
+        since[order] = np.repeat(groups["since"].to_numpy(), lengths)
+        count = running("count", np.ones(len(order), dtype=np.int64))
+        new = rows["new"].cast(pl.Int64).to_numpy()
+        return rows.with_columns(
+            count,
+            running("distinct", new) if self.targets else count.alias("distinct"),
+            pl.Series("since", since, dtype=pl.Int64),
+            *(
+                running(f"sum_{name}", rows[name].fill_null(0).cast(pl.Int64).to_numpy())
+                for name in self.sums
+            ),
+        )
 
     def _after(
         self, counted: pl.DataFrame, tables: dict[str, pl.DataFrame]
@@ -155,7 +184,7 @@ class Tally:
         here = pl.col("window") == window
         now = counted.filter(here)
         latest = now.unique("_place", keep="last", maintain_order=True)
-        known = tables["keys"].filter(here).with_columns(_digest(_PLACE).alias("_place"))
+        known = tables["keys"].filter(here).with_columns(_PLACE_DIGEST.alias("_place"))
         known = known.join(latest, on="_place", how="anti", maintain_order="left").drop("_place")
         few = pl.col("distinct") <= SHOWN
         new = now.filter("new") if self.targets else now.filter(few)
@@ -169,12 +198,11 @@ class Tally:
 
 
 _PLACE = ["key", "window"]
-_MET = [*_PLACE, "target"]
+_GROUPS = pl.Schema({"_place": pl.UInt64(), "us": pl.Int64()})
 
-
-def _digest(names: Sequence[str]) -> pl.Expr:
-    """A number for each combination of values; it is never stored."""
-    return pl.struct(names).hash()
+# Numbers for combinations of values; they are never stored.
+_PLACE_DIGEST = pl.struct(pl.col("key").hash(), "window").hash()
+_MET_DIGEST = pl.struct("_place", "target").hash()
 
 
 def _evicted(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
