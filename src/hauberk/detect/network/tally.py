@@ -208,10 +208,17 @@ _MET_DIGEST = pl.struct("_place", "target").hash()
 def _evicted(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     keys, targets = tables["keys"], tables["targets"]
     if keys.height > MAX_KEYS:
-        keys = keys.sort("distinct", "count", "key", descending=True).head(MAX_KEYS)
+        # The least that stay are found by their counts; names decide only between equals.
+        place = keys.select(pl.struct("distinct", "count").rank("max", descending=True)).to_series()
+        sure = keys.filter(place <= MAX_KEYS)
+        least = place.filter(place > MAX_KEYS).min()
+        equal = keys.filter(place == least).sort("key", descending=True)
+        keys = pl.concat([sure, equal.head(MAX_KEYS - sure.height)])
         targets = targets.join(keys, on="key", how="semi", maintain_order="left")
-    if targets.height > MAX_TARGETS_OF_ONE:
-        targets = targets.filter(pl.int_range(pl.len()).over("key") < MAX_TARGETS_OF_ONE)
+    many = keys.filter(pl.col("distinct") > MAX_TARGETS_OF_ONE)["key"]
+    if len(many):
+        few = ~pl.col("key").is_in(many.implode())
+        targets = targets.filter(few | (pl.int_range(pl.len()).over("key") < MAX_TARGETS_OF_ONE))
     return {**tables, "keys": keys, "targets": targets.tail(MAX_TARGETS)}
 
 
