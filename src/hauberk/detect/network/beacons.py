@@ -110,13 +110,14 @@ class BeaconDetector:
     ) -> list[dict[str, object]]:
         """Findings of some calls; moves `after` on."""
         users = after.get("users", pl.DataFrame(schema=_USERS))
-        fresh = rows.select("place", "src", "us").unique(["place", "src"], keep="first")
+        fresh = rows.filter(pl.col("key").hash().is_first_distinct()).select("place", "src", "us")
         fresh = fresh.join(users, on=["place", "src"], how="anti")
         after["users"] = users = pl.concat([users, fresh.sort("us", "place", "src")])
         moments, due = _due(rows, after.get("moments", pl.DataFrame(schema=_MOMENTS)))
-        after["moments"] = moments.filter(
-            pl.col("number") > pl.col("number").max().over("_pair") - KEPT
-        ).drop("_pair")
+        # In the order of pair and number: those that have so many of the same pair after them go.
+        pair = pl.col("_pair")
+        old = (pair == pair.shift(-KEPT)).fill_null(value=False)
+        after["moments"] = moments.filter(~old).drop("_pair")
         before = int(after["pairs"]["pairs"][0]) if "pairs" in after else 0
         first = (due["number"] == LEVELS[0]).cast(pl.Int64).cum_sum()
         due = _weighed(due.with_columns((first + before).alias("population")), users)
