@@ -66,6 +66,16 @@ def test_a_scan_over_hours_is_seen_as_well(capture):
     assert findings["surprise"].min() < 1e-3
 
 
+def test_dead_hosts_in_haste_are_told_though_most_others_answer(capture):
+    rows = [
+        (i / 3, INSIDE, f"93.{i}.{i % 7}.9", 80, NO_ANSWER if i % 3 == 0 else {}) for i in range(60)
+    ]
+    said = judge(capture, [*browsing(), *rows])[0]
+    assert set(said["rule_uid"]) == {"network.haste"}
+    assert said["techniques"][0].to_list() == ["T1046", "T1018"]
+    assert scans.HASTE <= said["surprise"].min() < 0.02
+
+
 def test_ordinary_browsing_is_no_scan(capture):
     findings, _ = judge(capture, browsing())
     assert findings.is_empty()

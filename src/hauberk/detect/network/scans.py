@@ -6,6 +6,7 @@ Measures, each a tally a day (less, where it says so) with its own tail when not
 |---|---|---|---|
 | ports | source, target | distinct ports that did not answer | (k / 4)^-3 |
 | hosts | source, port | distinct hosts that did not answer | (k / least)^-3 |
+| haste | source, port, a minute | distinct hosts that did not answer | (k / 2)^-3, at least 0.004 |
 | block | source | distinct internal hosts and ports that did not answer | (k / 16)^-3 |
 | sweep | source | distinct internal hosts pinged | (k / 4)^-3 |
 | inbound | our target | distinct Internet sources and ports in vain | (k / 4)^-3, at least 0.01 |
@@ -15,7 +16,9 @@ Measures, each a tally a day (less, where it says so) with its own tail when not
 Exponent 3 is that of the tails of failed log-ons in `behaviour`: every doubling is eight times
 rarer. `least` is 3 for internal targets and where nobody answers at all; otherwise 6 for Internet
 targets, 12 for web ports, 24 for UDP to the Internet (peer-to-peer programs ask many peers that are
-gone), and a source that is answered more often than not is no scan.
+gone), and a source that is answered more often than not is no scan. Except in haste: who meets so
+many dead hosts within one minute did not get their addresses from anybody who knows them, however
+many of the others answer. That also happens when a line goes down, so it weighs little.
 
 Guessing looks like polling: both are short, alike, and carry little. Who guesses does so in a
 hurry: the next attempt begins when the last has ended, where a monitor or an application sleeps in
@@ -55,6 +58,9 @@ REFUSAL = 6_000
 
 NEWS = 4
 """Times its own habit that a source has to exceed."""
+
+HASTE = 0.004
+"""Least p of many dead hosts within a minute."""
 
 POOLED = 0.004
 """Least p of log-ons to a database."""
@@ -102,6 +108,14 @@ def _say_hosts(row: Row) -> tuple[str, str, tuple[str, ...]]:
         return "One port scanned on many hosts", text, ("T1595.001", "T1046")
     inside = ("T1046", "T1018") if row["dst_in"] else ("T1046",)
     return "One port scanned on many hosts", text, inside
+
+
+def _say_haste(row: Row) -> tuple[str, str, tuple[str, ...]]:
+    text = (
+        f"{row['src']} met {row['distinct']:,} hosts that did not answer at port "
+        f"{row['port']}/{row['proto']} within a minute"
+    )
+    return "Many dead hosts within a minute", text, ("T1046", "T1018")
 
 
 def _say_block(row: Row) -> tuple[str, str, tuple[str, ...]]:
@@ -216,6 +230,21 @@ MEASURES = (
         both,
         condition=_SEARCHING,
         failing=True,
+    ),
+    Measure(
+        "haste",
+        lambda rows: keyed(
+            rows.filter(~INBOUND & _PROBE & ~_REPLY & pl.col("failed") & ~_UDP_OUT),
+            ["src", "proto", "port"],
+            "dst",
+            _MINUTE_US,
+        ),
+        "distinct",
+        DOUBLING,
+        pl.max_horizontal(power_law(pl.col("distinct"), 2.0, 3.0).clip(lower_bound=HASTE), _NOISE),
+        _say_haste,
+        both,
+        told_a=_DAY_OF_MINUTES,
     ),
     Measure(
         "block",
