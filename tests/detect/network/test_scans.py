@@ -72,7 +72,7 @@ def test_dead_hosts_in_haste_are_told_though_most_others_answer(capture):
     ]
     said = judge(capture, [*browsing(), *rows])[0]
     assert set(said["rule_uid"]) == {"network.haste"}
-    assert said["techniques"][0].to_list() == ["T1046", "T1018"]
+    assert said["techniques"][0].to_list() == ["T1046"]
     assert scans.HASTE <= said["surprise"].min() < 0.02
 
 

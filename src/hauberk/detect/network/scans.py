@@ -115,7 +115,11 @@ def _say_haste(row: Row) -> tuple[str, str, tuple[str, ...]]:
         f"{row['src']} met {row['distinct']:,} hosts that did not answer at port "
         f"{row['port']}/{row['proto']} within a minute"
     )
-    return "Many dead hosts within a minute", text, ("T1046", "T1018")
+    return (
+        "Many dead hosts within a minute",
+        text,
+        ("T1046", "T1018") if row["dst_in"] else ("T1046",),
+    )
 
 
 def _say_block(row: Row) -> tuple[str, str, tuple[str, ...]]:
