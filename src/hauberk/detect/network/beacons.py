@@ -79,7 +79,7 @@ class BeaconDetector:
 
     spec = DetectorSpec(
         name="network-beacons",
-        version="1",
+        version="2",
         kind=FindingKind.NETWORK,
         title="Beacons",
         columns=FLOW_COLUMNS,

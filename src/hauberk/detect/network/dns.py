@@ -125,7 +125,7 @@ class DnsDetector:
 
     spec = DetectorSpec(
         name="network-dns",
-        version="1",
+        version="2",
         kind=FindingKind.NETWORK,
         title="Generated domains and tunnels in DNS",
         columns={EventClass.DNS_ACTIVITY: COLUMNS},

@@ -330,7 +330,7 @@ class ScanDetector:
 
     spec = DetectorSpec(
         name="network-scans",
-        version="1",
+        version="2",
         kind=FindingKind.NETWORK,
         title="Scans, sweeps, guessing and floods",
         columns=FLOW_COLUMNS,

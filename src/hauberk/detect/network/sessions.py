@@ -182,7 +182,7 @@ class SessionDetector:
 
     spec = DetectorSpec(
         name="network-long",
-        version="1",
+        version="2",
         kind=FindingKind.NETWORK,
         title="Long, repeated and futile sessions",
         columns=FLOW_COLUMNS,
