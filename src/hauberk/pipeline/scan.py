@@ -176,7 +176,13 @@ def ingest_baseline(
 def exposure_of(home: Home) -> Exposure:
     """Host-days and rule hits that the home remembers."""
     state = home.records.state(TRIAGE_STATE)
-    return Exposure(state["cells"], state["hits"]) if state else Exposure()
+    fresh = Exposure()
+    # A home that an older version wrote remembers in other columns: it learns anew.
+    known = bool(state) and all(
+        state[name].schema == table.schema
+        for name, table in (("cells", fresh.cells), ("hits", fresh.hits))
+    )
+    return Exposure(state["cells"], state["hits"]) if known else fresh
 
 
 def _exposure_state(exposure: Exposure) -> State:

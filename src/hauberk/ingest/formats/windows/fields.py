@@ -5,8 +5,26 @@ from operator import itemgetter
 
 from hauberk.ingest.formats.json_fields import JsonFields, Row, plain, value_at
 
+ENGINE_CODE = "EngineCode"
+"""What the classic PowerShell log says was run, without the state of the engine around it: of a
+pipeline (800) its command line, of an engine or provider (400, 600) the host application."""
+
+_CODE_SHOWN = 4096
 _MISSING = object()
 _ONLY_NULL = {type(None)}
+
+
+def engine_code(row: Row) -> str | None:
+    """ENGINE_CODE of one record of the classic PowerShell log; None for any other record."""
+    data = row.get("Data", row.get("Message"))
+    text = "\n".join(str(part) for part in data) if isinstance(data, list) else data
+    if not isinstance(text, str):
+        return None
+    head, found, _ = text.partition("DetailSequence=")
+    if found:
+        return head[:_CODE_SHOWN]
+    _, found, tail = text.partition("HostApplication=")
+    return tail.partition("\n")[0].strip()[:_CODE_SHOWN] if found else None
 
 
 class WindowsFields(JsonFields):
@@ -34,6 +52,8 @@ class WindowsFields(JsonFields):
     def row(self, index: int) -> Mapping[str, object]:
         """All fields of one row, those of the taxonomy beside the shipper's."""
         found = dict(super().row(index))
+        if (code := engine_code(self.rows[index])) is not None:
+            found[ENGINE_CODE] = code
         for name, others in self._aliases.items():
             if name not in found:
                 for other in others:
@@ -43,6 +63,9 @@ class WindowsFields(JsonFields):
         return found
 
     def _read(self, name: str) -> Sequence[object] | None:
+        if name == ENGINE_CODE:
+            said = [engine_code(row) for row in self.rows]
+            return said if any(said) else None
         others = self._aliases.get(name, ())
         if not others:
             return self._read_as(name)
