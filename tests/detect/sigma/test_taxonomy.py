@@ -20,12 +20,17 @@ def columns(category: str, name: str, key: LogKey) -> tuple[str, ...] | None:
 
 
 @pytest.mark.parametrize(
-    ("key", "column"),
-    [(BLOCK, "ScriptBlockText"), (CALL, "Payload"), (CLASSIC, "Data"), (ENGINE, "Data")],
+    ("key", "names"),
+    [
+        (BLOCK, ("ScriptBlockText",)),
+        (CALL, ("Payload",)),
+        (CLASSIC, ("EngineCode", "Data")),
+        (ENGINE, ("EngineCode", "Data")),
+    ],
 )
-def test_code_is_read_where_each_powershell_log_has_it(key: LogKey, column: str) -> None:
-    assert columns("powershell_code", "ScriptBlockText", key) == (column,)
-    assert columns("command_or_script", "CommandLine", key) == (column,)
+def test_code_is_read_where_each_powershell_log_has_it(key: LogKey, names: tuple[str, ...]) -> None:
+    assert columns("powershell_code", "ScriptBlockText", key) == names
+    assert columns("command_or_script", "CommandLine", key) == names
 
 
 def test_only_one_of_our_categories_reads_command_lines() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hauberk.events import EventClass, EventGroup
 from hauberk.ingest import Parsed, RecordBatch
 from hauberk.ingest.formats.windows import WindowsJson, WindowsJsonDocument
+from hauberk.ingest.formats.windows.fields import engine_code
 
 LOGON = {
     "SubjectUserName": "-",
@@ -213,3 +214,25 @@ def test_objects_that_are_no_windows_event_are_rejected_with_a_reason() -> None:
     parsed = parse(*rows)
     assert parsed.events == 1
     assert {reject.reason for reject in parsed.rejects} == {"no EventID; expected a Windows event"}
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ({"Data": ["whoami", "\tDetailSequence=1\n\tHostApplication=x.exe", "..."]}, "whoami\n\t"),
+        (
+            {"Message": "Pipeline ...: iex $a\r\n\tDetailSequence=1\r\n"},
+            "Pipeline ...: iex $a\r\n\t",
+        ),
+        (
+            {"Data": "Available\n\tHostApplication=powershell -enc AA\n\tEngineVersion="},
+            "powershell -enc AA",
+        ),
+        ({"Data": 7}, None),
+        ({}, None),
+    ],
+)
+def test_the_classic_powershell_log_yields_what_was_run(
+    row: dict[str, object], code: str | None
+) -> None:
+    assert engine_code(row) == code
