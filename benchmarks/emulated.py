@@ -15,13 +15,13 @@ from pathlib import Path
 from hauberk.emulate import emulate
 from hauberk.pipeline import Scan, ScanOptions, scan
 
-CAMPAIGNS = {"ransomware": 1, "intrusion": 1, "cloud-keys": 1, "password-spray": 5}
+CAMPAIGNS = {"ransomware": 1, "intrusion": 1, "cloud-keys": 1, "password-spray": 3}
 """Campaigns and the days that each is given."""
 
-SEEDS = (101, 102)
+SEEDS = (101,)
 """Seeds that were not looked at while detectors were written."""
 
-QUIET_DAYS = 7
+QUIET_DAYS = 5
 USERS = 25
 
 
@@ -118,11 +118,10 @@ def _starts(path: Path) -> Iterable[int]:
 
 def measure(quick: bool = False) -> list[EmulatedOutcome]:
     """All campaigns and a quiet week, for every seed."""
-    seeds = SEEDS[:1] if quick else SEEDS
     outcomes = []
-    for seed in seeds:
+    for seed in SEEDS:
         outcomes += [run(campaign, seed, days) for campaign, days in CAMPAIGNS.items()]
-        outcomes.append(run(None, seed, QUIET_DAYS))
+        outcomes.append(run(None, seed, 1 if quick else QUIET_DAYS))
     return outcomes
 
 

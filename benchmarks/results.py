@@ -177,8 +177,21 @@ def measure_estates() -> list[EstateOutcome]:
         return pool.map(run_estate, paths, chunksize=1)
 
 
+def _kept(
+    measured: Sequence[str],
+) -> tuple[list[Outcome], list[EstateOutcome], list[emulated.EmulatedOutcome]]:
+    """What docs/results.jsonl holds of sets that were not measured anew."""
+    path = ROOT / "docs" / "results.jsonl"
+    rows = (
+        [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    )
+    outcomes = [Outcome(**row) for row in rows if row.get("data_set", measured[0]) not in measured]
+    estates = [EstateOutcome(**row) for row in rows if "estate" in row]
+    return outcomes, estates, [emulated.EmulatedOutcome(**row) for row in rows if "campaign" in row]
+
+
 def main() -> None:
-    """Measure, print, and write what was measured."""
+    """Measure, print, and write what was measured; of other sets, what was measured before."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", nargs="*", default=[*SETS, ESTATES, "emulated"])
     parser.add_argument("--rules", nargs="*", type=Path, default=[])
@@ -192,6 +205,10 @@ def main() -> None:
     companies = (
         emulated.measure(quick=chosen.limit is not None) if "emulated" in chosen.sets else []
     )
+    if not chosen.no_write:
+        kept = _kept(chosen.sets)
+        outcomes = sorted([*outcomes, *kept[0]], key=lambda one: (one.data_set, one.name))
+        estates, companies = estates or kept[1], companies or kept[2]
     text = page(outcomes, estates, companies)
     print(text)
     if chosen.misses:

@@ -180,6 +180,16 @@ def parse(batch: Batch, judges: Sequence[Detector]) -> Parsing:
     )
 
 
+MAX_REASONS = 1000
+"""Distinct reasons of rejection that are counted apart; an attacker can make any number."""
+
+
+def _gathered(known: Counter[str], letters: Sequence[DeadLetter]) -> Iterator[str]:
+    for letter in letters:
+        reason = letter.reason[:160]
+        yield reason if reason in known or len(known) < MAX_REASONS else "for other reasons"
+
+
 @dataclass(slots=True)
 class Ingested:
     """What the first pass read, as it goes; `batches` are all batches met, and their records."""
@@ -207,7 +217,7 @@ class Ingested:
             aggregated=entry.aggregated,
             rejected=entry.rejected,
         )
-        self.reasons.update(letter.reason.split(";")[0][:120] for letter in parsing.letters)
+        self.reasons.update(_gathered(self.reasons, parsing.letters))
         self.bytes += entry.length
         self.faults.extend(parsing.faults)
         for frame in parsing.tables.values():
