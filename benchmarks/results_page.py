@@ -18,6 +18,10 @@ a capture comes from its set's metadata (`benchmarks/captures.py`, `benchmarks/t
 Intervals are Wilson's, 95 %; captures of one set are not independent of each other, so read them as
 narrow. These sets were at hand while rules and detectors were written: they show what is covered,
 not what an unseen capture would yield.
+
+`sigma-regression` holds single events, one for each of SigmaHQ's rules, some named by techniques of
+a later ATT&CK than ours (T1685); here they meet our rules alone. With SigmaHQ's own rules (`--rules`)
+each fires the rule it was made for, which a test holds.
 """
 
 
