@@ -20,8 +20,8 @@ narrow. These sets were at hand while rules and detectors were written: they sho
 not what an unseen capture would yield.
 
 `sigma-regression` holds single events, one for each of SigmaHQ's rules, some named by techniques of
-a later ATT&CK than ours (T1685); here they meet our rules alone. With SigmaHQ's own rules (`--rules`)
-each fires the rule it was made for, which a test holds.
+a later ATT&CK than ours (T1685); here they meet our rules alone. With SigmaHQ's own rules, given by
+`--rules`, each fires the rule it was made for, which a test holds.
 """
 
 
