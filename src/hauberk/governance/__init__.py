@@ -1,0 +1,1 @@
+"""Who may do what, by which policy, and with whose signature."""
