@@ -18,6 +18,8 @@ class ExitCode(IntEnum):
     HOME_DAMAGED = 5
     DISK_FULL = 6
     DIFFERENT = 7
+    REFUSED = 8
+    FAULTY = 9
     INCIDENTS = 10
 
 
@@ -69,3 +71,9 @@ class DiskFullError(HauberkError):
     """There is no room left to commit; nothing stored is harmed."""
 
     exit_code = ExitCode.DISK_FULL
+
+
+class RefusedError(HauberkError):
+    """A rule that was agreed on forbids it: a signature, a gate, an approval, a policy."""
+
+    exit_code = ExitCode.REFUSED
