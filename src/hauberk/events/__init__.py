@@ -1,6 +1,6 @@
 """Floor 0: the OCSF schema, batches of events, entities, findings, ATT&CK, time."""
 
-from .attack import Tactic, Technique, tactics_of, technique_name, techniques
+from .attack import Tactic, Technique, tactics_of, technique_name, technique_of, techniques
 from .batch import EventBatch, EventGroup, Fields, LogKey
 from .entities import EntityKind, entity, entity_column, is_address, is_internal
 from .finding import (
@@ -60,5 +60,6 @@ __all__ = [
     "schema",
     "tactics_of",
     "technique_name",
+    "technique_of",
     "techniques",
 ]

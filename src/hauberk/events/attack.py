@@ -68,19 +68,38 @@ def techniques() -> dict[str, Technique]:
     }
 
 
+@cache
+def _other_ids() -> dict[str, str]:
+    """Ids of other ATT&CK versions, earlier and later, and the live technique each stands for.
+
+    Retired ids of v18's own STIX by name, or as ATT&CK says what replaced them; those of v19 as
+    public Sigma rules name them where they named the live one before.
+    """
+    text = resources.files(__package__).joinpath("attack_other_ids.csv").read_text("utf-8")
+    return {row["technique"]: row["stands_for"] for row in csv.DictReader(text.splitlines())}
+
+
+def technique_of(technique_id: str) -> Technique | None:
+    """The live technique that an id of any ATT&CK version means; the parent's where it has none."""
+    known, other = techniques(), _other_ids()
+    for each in (technique_id, technique_id.split(".", 1)[0]):
+        found = known.get(each) or known.get(other.get(each, ""))
+        if found:
+            return found
+    return None
+
+
 def technique_name(technique_id: str) -> str:
-    """Name of a technique, its parent's for a sub-technique since retired, else the id itself."""
-    known = techniques()
-    found = known.get(technique_id) or known.get(technique_id.split(".", 1)[0])
+    """Name of a technique, its parent's for a sub-technique that is not known, else the id."""
+    found = technique_of(technique_id)
     return found.name if found else technique_id
 
 
 def tactics_of(technique_ids: Iterable[str]) -> list[Tactic]:
     """Tactics that the techniques serve, in order, without repeats."""
-    known = techniques()
     found: set[Tactic] = set()
     for technique_id in technique_ids:
-        technique = known.get(technique_id) or known.get(technique_id.split(".", 1)[0])
+        technique = technique_of(technique_id)
         if technique:
             found.update(technique.tactics)
     return sorted(found, key=lambda tactic: tactic.order)

@@ -5,14 +5,17 @@ the names that their authors know. A format yields both, group by group; a group
 one log and one kind (one Windows channel and event id, one Zeek log, one API service).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar, cast
 
 import polars as pl
 
 from .schema import EventClass, conform
 from .time import within_calendar
+
+
+Made = TypeVar("Made")
 
 
 class Fields(Protocol):
@@ -85,6 +88,9 @@ class EventBatch:
     batch_id: str
     tables: Mapping[EventClass, pl.DataFrame]
     groups: Sequence[EventGroup] = field(default=())
+    _derived: dict[object, list[tuple[tuple[pl.DataFrame, ...], object]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def from_groups(cls, batch_id: str, groups: Sequence[EventGroup]) -> "EventBatch":
@@ -108,7 +114,25 @@ class EventBatch:
         present = [name for name in names if name in frame.columns]
         return conform(frame.select(present), event_class).select(names)
 
+    def derived(self, make: Callable[..., Made], *frames: pl.DataFrame) -> Made:
+        """`make(self, *frames)`, made once for the same frames.
+
+        For what several detectors make of the same events: `make` is a pure function of the module
+        (it is the key), and whoever gets what it made must not change it.
+        """
+        made = self._derived.setdefault(make, [])
+        for known, value in made:
+            if len(known) == len(frames) and all(map(_same, known, frames)):
+                return cast("Made", value)
+        fresh = make(self, *frames)
+        made.append((frames, fresh))
+        return fresh
+
     @property
     def height(self) -> int:
         """Number of events in the batch."""
         return sum(frame.height for frame in self.tables.values())
+
+
+def _same(one: pl.DataFrame, other: pl.DataFrame) -> bool:
+    return one is other or (one.schema == other.schema and one.equals(other))

@@ -4,7 +4,7 @@ import tomllib
 from functools import cache
 from importlib import resources
 
-from hauberk.events import techniques
+from hauberk.events import technique_of
 
 MOST = 3
 """Techniques that a title can suggest."""
@@ -21,9 +21,8 @@ def techniques_of_title(title: str) -> list[str]:
 
 
 def known_techniques(ids: list[str]) -> list[str]:
-    """Those of `ids` that ATT&CK has, in its spelling, without repeats."""
-    live = techniques()
-    return list(dict.fromkeys(spelled for id_ in ids if (spelled := id_.strip().upper()) in live))
+    """Those of `ids` that any ATT&CK version has, in its spelling, without repeats."""
+    return list(dict.fromkeys(one for id_ in ids if technique_of(one := id_.strip().upper())))
 
 
 @cache
