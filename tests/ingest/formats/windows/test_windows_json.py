@@ -155,6 +155,14 @@ def test_data_without_names_is_the_field_data() -> None:
         assert group.events["script.content"].to_list() == ["a\nb"]
 
 
+def test_entities_that_a_converter_left_in_data_are_read() -> None:
+    line = "&quot;cmd.exe&quot; /c dir &amp;&amp; echo 1 &gt;nul 2&gt;&amp;1 &amp;lt;"
+    event = {"System": {"EventID": 1, "Channel": "Microsoft-Windows-Sysmon/Operational"},
+             "EventData": {"Data": [{"@Name": "CommandLine", "#text": line}]}}  # fmt: skip
+    group = only(parse({"Event": event}))
+    assert group.fields.column("CommandLine") == ['"cmd.exe" /c dir && echo 1 >nul 2>&1 &lt;']
+
+
 def test_user_data_is_flat_too() -> None:
     event = {
         "System": {"EventID": 1102, "Channel": "Security"},

@@ -16,6 +16,7 @@ _BEAT_SYSTEM = {
     "record_id": "EventRecordID", "provider_guid": "Provider_Guid", "activity_id": "ActivityID",
 }  # fmt: skip
 _OLD_BEAT = ("event_data", "user_data")
+_ENTITY = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&#13;": "\r", "&#10;": "\n"}
 
 
 def flat_row(record: Row) -> Row:
@@ -139,13 +140,22 @@ def _add_unnamed(row: Row, data: object) -> None:
         name = _attribute(each, "Name") if type(each) is dict else None
         value = _text(each)
         if type(name) is str and name:
-            row[name] = value
+            row[name] = _unescaped(value) if type(value) is str and "&" in value else value
         elif type(value) is list:
             unnamed.extend(value)
+        elif type(value) is str and "&" in value:
+            unnamed.append(_unescaped(value))
         elif value is not None:
             unnamed.append(value)
     if unnamed:
         row["Data"] = unnamed[0] if len(unnamed) == 1 else unnamed
+
+
+def _unescaped(text: str) -> str:
+    """Text that a converter copied out of XML without reading its entities."""
+    for entity, character in _ENTITY.items():
+        text = text.replace(entity, character)
+    return text.replace("&amp;", "&")
 
 
 def _beat_row(record: Row, winlog: object) -> Row:
