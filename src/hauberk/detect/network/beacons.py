@@ -25,7 +25,7 @@ import polars as pl
 from hauberk.detect.interface import DetectorSpec, State
 from hauberk.events import MAX_EVIDENCE, EventBatch, FindingKind, findings_frame
 
-from .flows import CALLING, DAY_US, FLOW_COLUMNS, TO_MANY, flows, subject
+from .flows import CALLING, DAY_US, FLOW_COLUMNS, REPLY, TO_MANY, flows, subject
 from .judgement import Case, judged
 from .regularity import rhythm
 from .telling import Said, bits, finding, lasted
@@ -201,9 +201,7 @@ def detector() -> BeaconDetector:
 def _calls(rows: pl.DataFrame) -> pl.DataFrame:
     """Connections to the Internet that could be calls home."""
     outward = ~pl.col("dst_in") & ~TO_MANY & pl.col("proto").is_in(["tcp", "udp"])
-    calls = rows.filter(outward & (pl.col("port") > 0) & ~pl.col("port").is_in(_CLOCKS))
-    # A low port that calls a high one answers somebody.
-    calls = calls.filter(~(pl.col("sport").is_between(1, 1023) & (pl.col("port") >= 1024)))
+    calls = rows.filter(outward & (pl.col("port") > 0) & ~pl.col("port").is_in(_CLOCKS) & ~REPLY)
     port = pl.col("port").cast(pl.String)
     place = pl.concat_str([pl.col("dst"), pl.col("proto"), port], separator="|")
     return calls.with_columns(place.alias("place")).with_columns(

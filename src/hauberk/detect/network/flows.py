@@ -22,7 +22,7 @@ from hauberk.events import (
     is_internal,
 )
 
-from .ours import with_ours
+from .ours import tables_of_ours, with_ours
 
 _TRAFFIC = 6
 HOUR_US = 3_600_000_000
@@ -50,6 +50,7 @@ MAX_CONNECTIONS = 200_000
 """Connection ids of flow records that are remembered, the latest."""
 
 _SEEN = pl.Schema({"connection": pl.String(), "us": pl.Int64()})
+_NO_CONNECTIONS = pl.DataFrame(schema=_SEEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,11 @@ class Flows:
     """Connections in time order, and what to remember: `tables`, for the state.
 
     Columns of `rows`: `us`, `uid`, `host`, `src`, `sport`, `dst`, `port`, `proto`, `app`, `failed`
-    (no answer, or refused), `duration` (s), `out`, `back` (bytes), `packets_out`, `packets_back`,
-    `name` (TLS or HTTP name of the destination), `src_in`, `dst_in` (internal addresses, and public
-    ones that are `ours`).
+    (no answer, or refused), `bad` (the same as a number), `duration` (s), `out`, `back` (bytes),
+    `packets_out`, `packets_back`, `name` (TLS or HTTP name of the destination), `src_in`, `dst_in`
+    (internal addresses, and public ones that are `ours`), `to_many` (to a multicast or broadcast
+    address: nobody answers, and nobody should), `reply` (a low port calls a high one: a server
+    answers, and the sensor missed the question).
     """
 
     rows: pl.DataFrame
@@ -67,11 +70,19 @@ class Flows:
 
 
 def flows(batch: EventBatch, state: State) -> Flows:
-    """The batch's connections; rows without time or both addresses are left out."""
-    seen = state.get("connections", pl.DataFrame(schema=_SEEN))
+    """The batch's connections; rows without time or both addresses are left out.
+
+    Detectors that remember the same share what is made here: whoever is asked first makes it.
+    """
+    seen = state.get("connections", _NO_CONNECTIONS)
+    return batch.derived(_flows, seen, *tables_of_ours(state))
+
+
+def _flows(batch: EventBatch, seen: pl.DataFrame, *ours: pl.DataFrame) -> Flows:
     network = _named(batch, EventClass.NETWORK_ACTIVITY, _COLUMNS)
-    own = network.filter(pl.col("activity_id") == _TRAFFIC)
-    others = [network.filter((pl.col("activity_id") != _TRAFFIC).fill_null(value=True))]
+    traffic = (network["activity_id"] == _TRAFFIC).fill_null(value=False)
+    own = network if traffic.all() else network.filter(traffic)
+    others = [network.clear() if traffic.all() else network.filter(~traffic)]
     http = _named(batch, EventClass.HTTP_ACTIVITY, _HTTP)
     if http.height:
         others.append(http.with_columns(pl.lit("http").alias("app_name")))
@@ -84,14 +95,15 @@ def flows(batch: EventBatch, state: State) -> Flows:
             ),
         ]
     ).drop_nulls("connection")
-    lone = pl.concat(others, how="diagonal_relaxed").join(
-        known.select("connection"),
-        left_on="connection_info.uid",
-        right_on="connection",
-        how="anti",
-    )
-    shaped = _shaped(pl.concat([own, lone], how="diagonal_relaxed"))
-    rows, tables = with_ours(shaped, state)
+    if any(frame.height for frame in others):
+        lone = pl.concat(others, how="diagonal_relaxed").join(
+            known.select("connection"),
+            left_on="connection_info.uid",
+            right_on="connection",
+            how="anti",
+        )
+        own = pl.concat([own, lone], how="diagonal_relaxed")
+    rows, tables = with_ours(_shaped(own), *ours)
     # Long connections are named again late; a day covers nearly all of them.
     if known.height:
         latest = known["us"].max()
@@ -112,8 +124,8 @@ def _shaped(rows: pl.DataFrame) -> pl.DataFrame:
     name = pl.col("tls.sni")
     if "http_request.url.hostname" in rows.columns:
         name = pl.coalesce(name, "http_request.url.hostname")
-    proto = pl.col("connection_info.protocol_name").str.to_lowercase()
-    proto = pl.when(proto.str.contains("icmp")).then(pl.lit("icmp")).otherwise(proto)
+    rows = rows.with_columns(_protocols(rows["connection_info.protocol_name"]).alias("proto"))
+    proto = pl.col("proto")
     back = pl.col("traffic.bytes_in")
     # A handshake without a byte of data in either direction asked only whether the port is open.
     bare = (proto == "tcp") & (pl.col("traffic.bytes_out") == 0) & (back == 0)
@@ -128,9 +140,10 @@ def _shaped(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("src_endpoint.port").fill_null(-1).alias("sport"),
         pl.col("dst_endpoint.ip").alias("dst"),
         pl.col("dst_endpoint.port").fill_null(-1).alias("port"),
-        proto.fill_null("tcp").alias("proto"),
+        proto,
         pl.col("app_name").alias("app"),
         failed.fill_null(value=False).alias("failed"),
+        failed.fill_null(value=False).cast(pl.Int64).alias("bad"),
         pl.col("duration"),
         pl.col("traffic.bytes_out").alias("out"),
         back.alias("back"),
@@ -144,8 +157,24 @@ def _shaped(rows: pl.DataFrame) -> pl.DataFrame:
     return _sided(shaped if in_order else shaped.sort("us", "uid"))
 
 
+def _protocols(names: pl.Series) -> pl.Series:
+    """Lower-case names of protocols, every ICMP one of them; TCP where nothing is said."""
+    distinct = names.unique().drop_nulls()
+    lower = distinct.str.to_lowercase()
+    plain = lower.to_frame().select(
+        pl.when(pl.first().str.contains("icmp", literal=True))
+        .then(pl.lit("icmp"))
+        .otherwise(pl.first())
+    )
+    changed = distinct != plain.to_series()
+    if changed.any():
+        names = names.replace(distinct.filter(changed), plain.to_series().filter(changed))
+    return names.fill_null("tcp") if names.null_count() else names
+
+
 _V4 = r"^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$"
 # What `is_internal` says of IPv4, as one pattern: it is asked of every distinct address.
+_TO_MANY = r"^(22[4-9]|23\d)\.|\.255$|^[fF][fF]"
 _V4_INTERNAL = (
     r"^(0|10|127|22[4-9]|23\d|24\d|25[0-5])\.|^169\.254\.|^172\.(1[6-9]|2\d|3[01])\.|^192\.168\."
     r"|^192\.0\.0\.([0-7]|17[01])$|^198\.1[89]\."
@@ -153,15 +182,18 @@ _V4_INTERNAL = (
 
 
 def _sided(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with `src_in` and `dst_in`."""
+    """The rows with `src_in`, `dst_in`, `to_many` and `reply`; each address is looked at once."""
     distinct = pl.concat([rows["src"].unique(), rows["dst"].unique()]).unique()
     plain = distinct.str.contains(_V4)
     others = [text for text in distinct.filter(~plain) if is_internal(text)]
     inside = distinct.filter(plain & distinct.str.contains(_V4_INTERNAL)).append(
         pl.Series(others, dtype=pl.String)
     )
+    many = distinct.filter(distinct.str.contains(_TO_MANY))
     return rows.with_columns(
-        pl.col(side).is_in(inside.implode()).alias(f"{side}_in") for side in ("src", "dst")
+        *(pl.col(side).is_in(inside.implode()).alias(f"{side}_in") for side in ("src", "dst")),
+        pl.col("dst").is_in(many.implode()).alias("to_many"),
+        (pl.col("sport").is_between(1, 1023) & (pl.col("port") >= 1024)).alias("reply"),
     )
 
 
@@ -176,8 +208,7 @@ CALLING = (
 )  # fmt: skip
 """Ports of services on the Internet that ordinary programs call, keep open, and call again."""
 
-TO_MANY = pl.col("dst").str.contains(r"^(22[4-9]|23\d)\.|\.255$|^[fF][fF]")
-"""To a multicast or broadcast address: nobody answers, and nobody should."""
+TO_MANY, REPLY = pl.col("to_many"), pl.col("reply")
 
 
 def subject(address: str, host: str | None) -> str | None:

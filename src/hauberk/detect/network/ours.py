@@ -30,11 +30,24 @@ _DONE = pl.Schema({"flows": pl.Int64()})
 _BOTH_PUBLIC = ~pl.col("src_in") & ~pl.col("dst_in")
 
 
-def with_ours(rows: pl.DataFrame, state: State) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+_NOTHING = (
+    pl.DataFrame(schema=_OURS),
+    pl.DataFrame(schema=_FLOWS),
+    pl.DataFrame([(0,)], schema=_DONE, orient="row"),
+)
+_TABLES = ("ours", "ours.flows", "ours.done")
+
+
+def tables_of_ours(state: State) -> tuple[pl.DataFrame, ...]:
+    """What `with_ours` remembers, as it takes it."""
+    return tuple(state.get(name, none) for name, none in zip(_TABLES, _NOTHING, strict=True))
+
+
+def with_ours(
+    rows: pl.DataFrame, ours: pl.DataFrame, seen: pl.DataFrame, flows: pl.DataFrame
+) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
     """The rows (in time order) with `src_in` and `dst_in` where an address is ours; the tables."""
-    ours = state.get("ours", pl.DataFrame(schema=_OURS))
-    seen = state.get("ours.flows", pl.DataFrame(schema=_FLOWS))
-    done = int(state["ours.done"]["flows"][0]) if "ours.done" in state else 0
+    done = int(flows["flows"][0])
     public = rows.select(_BOTH_PUBLIC).to_series()
     if public.any() and done < LEARNED:
         parts: list[pl.DataFrame] = []
@@ -58,8 +71,8 @@ def with_ours(rows: pl.DataFrame, state: State) -> tuple[pl.DataFrame, dict[str,
         rows = pl.concat([*parts, _sided(rows.slice(begin), ours)])
     else:
         rows = _sided(rows, ours)
-    kept = {"ours": ours, "ours.flows": seen}
-    return rows, {**kept, "ours.done": pl.DataFrame([(done,)], schema=_DONE, orient="row")}
+    done_now = pl.DataFrame([(done,)], schema=_DONE, orient="row")
+    return rows, dict(zip(_TABLES, (ours, seen, done_now), strict=True))
 
 
 def _sided(rows: pl.DataFrame, ours: pl.DataFrame) -> pl.DataFrame:

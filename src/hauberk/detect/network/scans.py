@@ -39,7 +39,7 @@ import polars as pl
 from hauberk.detect.interface import DetectorSpec, State
 from hauberk.events import EventBatch, FindingKind
 
-from .flows import FLOW_COLUMNS, INBOUND, TO_MANY, flows
+from .flows import FLOW_COLUMNS, INBOUND, REPLY, TO_MANY, flows
 from .habits import with_habits
 from .measures import DOUBLING, Measure, Row, both, judged_measures, keyed, source, target, whole
 from .tally import power_law
@@ -81,13 +81,11 @@ _DAY_OF_MINUTES = 24 * 60
 
 
 _PROBE = pl.col("proto").is_in(["tcp", "udp"]) & (pl.col("port") > 0) & ~TO_MANY
-# A low port that calls a high one is a server that answers; the sensor missed the question.
-_REPLY = (pl.col("sport").is_between(1, 1023)) & (pl.col("port") >= 1024)
 
 
 def _unanswered(rows: pl.DataFrame, key: list[str], target: str) -> pl.DataFrame:
     """Probes by key; those that were answered have no target of their own."""
-    probes = keyed(rows.filter(_PROBE & ~_REPLY), key, target)
+    probes = keyed(rows.filter(_PROBE & ~REPLY), key, target)
     return probes.with_columns(
         pl.when("failed").then("target").otherwise(pl.lit("")).alias("target")
     )
@@ -177,7 +175,7 @@ def _guesses(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _knocks(rows: pl.DataFrame) -> pl.DataFrame:
-    knocks = rows.filter(INBOUND & _PROBE & ~_REPLY & pl.col("failed"))
+    knocks = rows.filter(INBOUND & _PROBE & ~REPLY & pl.col("failed"))
     at = pl.concat_str([pl.col("src"), pl.col("port").cast(pl.String)], separator=" ")
     return keyed(knocks.with_columns(at.alias("at")), ["dst"], "at")
 
@@ -238,7 +236,7 @@ MEASURES = (
     Measure(
         "haste",
         lambda rows: keyed(
-            rows.filter(~INBOUND & _PROBE & ~_REPLY & pl.col("failed") & ~_UDP_OUT),
+            rows.filter(~INBOUND & _PROBE & ~REPLY & pl.col("failed") & ~_UDP_OUT),
             ["src", "proto", "port"],
             "dst",
             _MINUTE_US,
@@ -339,9 +337,9 @@ class ScanDetector:
     def judge(self, batch: EventBatch, state: State) -> tuple[pl.DataFrame, State]:
         """Findings of this batch and the state after it."""
         taken = flows(batch, state)
-        rows = taken.rows.with_columns(pl.col("failed").cast(pl.Int64).alias("bad"))
-        guesses, habits = with_habits("guessing", _guesses(rows), state)
-        found, tables = judged_measures(MEASURES, {"": rows, "guesses": guesses}, state, self.spec)
+        guesses, habits = with_habits("guessing", _guesses(taken.rows), state)
+        tables = {"": taken.rows, "guesses": guesses}
+        found, tables = judged_measures(MEASURES, tables, state, self.spec)
         return found, {**state, **tables, **habits, **taken.tables}
 
 

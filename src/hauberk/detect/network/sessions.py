@@ -20,7 +20,7 @@ from hauberk.detect.interface import DetectorSpec, State
 from hauberk.events import EventBatch, FindingKind
 
 from .crowds import MAX_USERS, ORDINARY, users_after, with_crowds
-from .flows import CALLING, FLOW_COLUMNS, TO_MANY, flows
+from .flows import CALLING, FLOW_COLUMNS, REPLY, TO_MANY, flows
 from .measures import DOUBLING, Measure, Row, both, judged_measures, keyed
 from .tally import power_law
 from .telling import lasted
@@ -57,7 +57,7 @@ _OUTWARD = (
     & ~TO_MANY
     & pl.col("proto").is_in(["tcp", "udp"])
     & (pl.col("port") > 0)
-    & ~(pl.col("sport").is_between(1, 1023) & (pl.col("port") >= 1024))
+    & ~REPLY
 )
 _USUAL = pl.col("port").is_in(CALLING)
 _FLOOR = pl.max_horizontal(pl.when("src_in").then(0.0).otherwise(0.01), ORDINARY)
@@ -191,9 +191,7 @@ class SessionDetector:
     def judge(self, batch: EventBatch, state: State) -> tuple[pl.DataFrame, State]:
         """Findings of this batch and the state after it."""
         taken = flows(batch, state)
-        rows = taken.rows.filter(_OUTWARD).with_columns(
-            pl.col("failed").cast(pl.Int64).alias("bad")
-        )
+        rows = taken.rows.filter(_OUTWARD)
         users = users_after(rows, state)
         found, tables = judged_measures(
             MEASURES, {"": rows}, state, self.spec, lambda due: with_crowds(due, users)
