@@ -5,6 +5,7 @@ from .durable import is_disk_full
 from .home import Home
 from .lake import Lake, TimeSlice
 from .ledger import Ledger
+from .proven import Entry
 from .records import Accounting, CommitInfo, KnownRange, Records
 from .verification import Fault, FaultKind, VerifyReport
 from .verify import verify
@@ -17,6 +18,7 @@ __all__ = [
     "Commit",
     "CommitInfo",
     "DeadLetter",
+    "Entry",
     "Fault",
     "FaultKind",
     "Home",

@@ -4,7 +4,7 @@ import contextlib
 import os
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -29,8 +29,16 @@ from .delta_log import DeltaLogs
 from .durable import is_disk_full, make_folder, sync_folders
 from .lake import Lake
 from .ledger import Ledger
+from .proven import Entry
 from .records import Records
-from .signing import KEY_FILE, Signer, load_signer, make_keys
+from .signing import (
+    KEY_FILE,
+    PUBLIC_KEY_FILE,
+    Signer,
+    load_signer,
+    load_verifier,
+    make_keys,
+)
 from .writer import Reach, Step, Writer
 
 KEYS = "keys"
@@ -136,6 +144,32 @@ class Home:
             if self._finding_uids is not None and fresh.height:
                 self._finding_uids = self._finding_uids.append(fresh["uid"])
         return number
+
+    def proven_entries(self, prefixes: Sequence[str]) -> list[Entry]:
+        """Ledger entries whose types begin so, after the whole ledger was proved.
+
+        Raises HomeDamagedError naming what was altered, or where the public key is gone.
+        """
+        try:
+            verifier = load_verifier(self.path / KEYS)
+        except (OSError, ValueError) as error:
+            raise HomeDamagedError(
+                "the key that the ledger is checked with cannot be read",
+                where=str(self.path / KEYS / PUBLIC_KEY_FILE),
+            ) from error
+        return self.ledger.proven(verifier, prefixes)
+
+    @property
+    def origin(self) -> str:
+        """The name of this home's ledger, by which statements are bound to it."""
+        with self._engine.connect() as connection:
+            query = select(tables.home.c.value).where(tables.home.c.key == "origin")
+            return str(connection.execute(query).scalar_one())
+
+    @property
+    def clock(self) -> Clock:
+        """What tells the time of commits."""
+        return self._clock
 
     def close(self) -> None:
         """Release the home, once a commit that another thread is in has ended."""

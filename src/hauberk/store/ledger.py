@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Engine, func, insert, select
 
 from . import merkle
 from .commit import storable
-from .signing import Checkpoint, Signer
+from .proven import Entry, proven_entries
+from .signing import Checkpoint, Signer, Verifier
 from .tables import checkpoints, ledger_entries, ledger_nodes
 
 _MAX_SAFE_INTEGER = 2**53 - 1
@@ -102,6 +103,14 @@ class Ledger:
         with self._engine.connect() as connection:
             for (entry,) in connection.execute(query.order_by(ledger_entries.c.position)):
                 yield json.loads(entry)
+
+    def proven(self, verifier: Verifier, prefixes: Sequence[str]) -> list[Entry]:
+        """Entries of these types, read after the whole log was proved against its checkpoint.
+
+        `prefixes` are beginnings of types. Raises HomeDamagedError naming what was altered.
+        """
+        with self._engine.connect() as connection:
+            return proven_entries(connection, verifier, prefixes)
 
     def entry_bytes(self, index: int) -> bytes:
         """One entry as it was hashed; IndexError where there is none."""
