@@ -113,7 +113,7 @@ class Authority:
         A key counts from when it was added, and until it was revoked or its owner left.
         """
         statement = entry.body["statement"]
-        return [self._signer(one, entry.type, statement, at) for one in read_signatures(entry.body)]
+        return [self._signer(one, entry.type, statement) for one in read_signatures(entry.body)]
 
     def _signer(self, signature: Signature, kind: str, statement: Mapping[str, Any]) -> Person:
         person = self.people.get(signature.person)
