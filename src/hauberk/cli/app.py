@@ -12,7 +12,7 @@ from hauberk import __version__
 from hauberk.errors import ExitCode, HauberkError
 from hauberk.reports import plain
 
-from . import emulate, output, replay, scan, show, verify
+from . import emulate, output, replay, rules, scan, show, verify
 
 # The family of what Typer says of a command line, whichever library it takes its parser from.
 _COMMAND_LINE = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
@@ -41,6 +41,7 @@ app.command("scan", help=scan.HELP)(scan.command)
 app.command("show", help=show.HELP)(show.command)
 app.command("verify", help=verify.HELP)(verify.command)
 app.command("replay", help=replay.HELP)(replay.command)
+app.add_typer(rules.app, name="rules")
 
 
 def _print_version(wanted: bool) -> None:

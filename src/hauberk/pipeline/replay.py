@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from hauberk.detect import Detector
-from hauberk.detect.sigma import SigmaDetector, built_in_rules
+from hauberk.detect.sigma import SigmaDetector
 from hauberk.errors import UsageError
 from hauberk.events import EventBatch, EventGroup
 from hauberk.ingest import Batch, Unreadable, find_inputs, format_named, parse_again, read_batches
@@ -20,7 +20,8 @@ from hauberk.store import BatchEntry, Home
 from .ingesting import parse
 from .interface import Silent
 from .judging import judge_lake
-from .scan import judges, rule_cache
+from .rule_folders import known_rules
+from .scan import judges
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def replay(home_path: Path, reference: str) -> Replay:
     """
     with Home.open(home_path, read_only=True) as home:
         finding, number = _finding(home, reference)
-        fields, behaviour = judges(SigmaDetector(built_in_rules(rule_cache(), _rules(home))))
+        fields, behaviour = judges(SigmaDetector(known_rules(home.path, _rules(home))))
         detector = next(
             (one for one in [*fields, *behaviour] if one.spec.name == finding["detector"]), None
         )

@@ -5,15 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import platformdirs
 import polars as pl
 
 from hauberk.detect import Detector, State
 from hauberk.detect.known_detectors import detectors
-from hauberk.detect.sigma import SigmaDetector, built_in_rules
+from hauberk.detect.sigma import SigmaDetector
 from hauberk.errors import UnreadableInputError
 from hauberk.store import Commit, Home, StoredIncident
 from hauberk.triage import (
@@ -30,6 +28,7 @@ from hauberk.triage import (
 from .ingesting import Ingested, ingest
 from .interface import Progress, RefusedRule, Scan, ScanOptions, Silent
 from .judging import Judged, judge_lake
+from .rule_folders import known_rules
 
 TRIAGE_STATE = "triage"
 """Name under which the base rates are kept among the detectors' states."""
@@ -45,7 +44,7 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
     started = datetime.now(UTC)
     clock = _Clock()
     with clock.of("rules loaded"):
-        rules = built_in_rules(rule_cache(), options.rules)
+        rules = known_rules(options.home, options.rules)
         fields, behaviour = judges(SigmaDetector(rules))
     with Home.open(options.home) as home:
         if options.baseline:
@@ -101,11 +100,6 @@ class _Clock:
         began = time.perf_counter()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
-
-
-def rule_cache() -> Path:
-    """Where compiled rules are kept between scans."""
-    return platformdirs.user_cache_path("hauberk")
 
 
 def judges(sigma: Detector) -> tuple[list[Detector], list[Detector]]:

@@ -1,18 +1,29 @@
 """Floor 6: a scan as people and machines read it."""
 
 from .html import write_html
-from .ocsf import write_json, write_view
+from .navigator import coverage
+from .navigator import layer as navigator_layer
+from .ocsf import write_findings, write_json, write_view
+from .rules import print_coverage, print_explained, print_hunt, print_rules, print_update
 from .terminal import print_scan
 from .views import print_finding, print_incident, print_replay, print_verification
 from .words import plain
 
 __all__ = [
+    "coverage",
+    "navigator_layer",
     "plain",
+    "print_coverage",
+    "print_explained",
     "print_finding",
+    "print_hunt",
     "print_incident",
     "print_replay",
+    "print_rules",
     "print_scan",
+    "print_update",
     "print_verification",
+    "write_findings",
     "write_html",
     "write_json",
     "write_view",

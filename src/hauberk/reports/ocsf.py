@@ -61,8 +61,15 @@ def write_json(scan: Scan, stream: TextIO) -> None:
     """
     for place, incident in enumerate(scan.incidents, start=1):
         _line(stream, incident_finding(incident, place))
-    for row in scan.findings.sort("time", "uid").iter_rows(named=True):
-        _line(stream, detection_finding(row, scan.evidence))
+    write_findings(scan.findings, scan.evidence, stream)
+
+
+def write_findings(
+    findings: pl.DataFrame, evidence: Mapping[str, Mapping[str, object]], stream: TextIO
+) -> None:
+    """Write findings (FINDING_SCHEMA) in order of time: one OCSF Detection Finding a line."""
+    for row in findings.sort("time", "uid").iter_rows(named=True):
+        _line(stream, detection_finding(row, evidence))
 
 
 def write_view(view: IncidentView | FindingView, stream: TextIO) -> None:

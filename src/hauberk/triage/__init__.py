@@ -4,7 +4,7 @@ from .fusion import FusionSettings
 from .interface import Incident, Link, Reason
 from .judge import Triage, TriageSettings, triage
 from .ranking import BUDGET, FLOOR, KINDS_IN_WORDS, within_budget
-from .surprise import Exposure, evidence_bits, host_of, spoken
+from .surprise import Exposure, calibrate, evidence_bits, host_of, spoken
 
 __all__ = [
     "BUDGET",
@@ -17,6 +17,7 @@ __all__ = [
     "Reason",
     "Triage",
     "TriageSettings",
+    "calibrate",
     "evidence_bits",
     "host_of",
     "spoken",

@@ -1,4 +1,4 @@
-"""Check rule files and their samples: `python -m hauberk.detect.sigma.check [DIR ...]`.
+"""Faults of a rule tree: `python -m hauberk.detect.sigma.check [DIR ...]`, samples included.
 
 Prints a line per fault, `file:line: rule: reason`, and exits with 1 when there is any.
 """
@@ -7,27 +7,27 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .loading import load_rules
+from .checking import OWN_RULES, check_rules
 from .reading import SAMPLES
 from .samples import check_samples, samples_path
 
 
 def main(arguments: Sequence[str]) -> int:
     """Check the folders or files given, the built-in rules without any; 1 on faults."""
-    paths = [Path(argument) for argument in arguments] or [Path(__file__).parent / "rules"]
+    paths = [Path(argument) for argument in arguments] or [OWN_RULES]
     missing = [path for path in paths if not path.exists()]
     for path in missing:
         _say(f"{path}: there is no such file or folder")
-    rules = load_rules(paths)
-    faults = [(r.path, r.line, r.rule_id, r.reason) for r in rules.refusals]
-    faults += [(f.path, f.line, f.rule_id, f.reason) for f in check_samples(rules)]
+    rules, found = check_rules(paths)
+    faults = {(f.path, f.line, f.rule_id, f.reason) for f in found}
+    faults |= {(f.path, f.line, f.rule_id, f.reason) for f in check_samples(rules)}
     expected = {samples_path(rule) for rule in rules.rules} | {
         Path(refusal.path).with_name(Path(refusal.path).stem + SAMPLES)
         for refusal in rules.refusals
     }
     for path in paths:
         stray = sorted(set(path.rglob(f"*{SAMPLES}")) - expected) if path.is_dir() else []
-        faults += [(str(one), 1, "", "stands beside no rule of that name") for one in stray]
+        faults |= {(str(one), 1, "", "stands beside no rule of that name") for one in stray}
     for file, line, uid, reason in sorted(faults):
         _say(f"{file}:{line}: {uid + ': ' if uid else ''}{reason}")
     _say(f"{len(rules.rules)} rules, {len(faults)} faults")

@@ -98,6 +98,23 @@ def _reason(atom: Atom, fields: RowFields, selector: Selector) -> Reason | None:
     return _answer(atom.field, value, predicate)
 
 
+def answered(atom: Atom, fields: RowFields, selector: Selector) -> tuple[bool, str, str]:
+    """Whether an atom holds of the first row, what it asks in words, and the value found there.
+
+    The value is "" where the event has none.
+    """
+    reason = _reason(atom, fields, selector)
+    if reason is not None:
+        return True, reason.pattern, reason.value
+    predicate = atom.predicate
+    if predicate.op is Op.EXISTS:
+        return False, "is there", ""
+    asked = f"{predicate.extra} {predicate.text}" if predicate.op is Op.FIELD else worded(predicate)
+    column = read(fields, selector.source(atom.field)) if atom.field is not None else None
+    value = column[0] if column is not None else None
+    return False, asked, "" if value is None else _shown(value)
+
+
 def _answer(field: str, value: object, predicate: Predicate) -> Reason | None:
     if not ValueMatcher((predicate,)).match(value):
         return None

@@ -1,16 +1,17 @@
 """A compiled rule set: rules, the atoms they ask, and what was refused; stored as JSON."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
 
+from .correlation import Correlation, Filter, decode_correlation, encode_correlation
 from .expression import Node
 from .predicate import Op, Predicate
 from .taxonomy import LogSource
 
-PROGRAM_VERSION = "2"
+PROGRAM_VERSION = "3"
 """Moves when the same rule files would compile to another program."""
 
 
@@ -28,6 +29,8 @@ class Rule:
     line: int
     condition: Node
     description: str = ""
+    name: str = ""
+    silent: bool = False  # only correlations read its hits; it makes no findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,13 @@ class RuleSet:
     atoms: tuple[Atom, ...]
     refusals: tuple[Refusal, ...] = field(default=())
     digest: str = ""
+    correlations: tuple[Correlation, ...] = ()
+    filters: tuple[Filter, ...] = ()
+
+    def only(self, uids: Collection[str]) -> "RuleSet":
+        """The rules of these uids alone."""
+        chosen = tuple(rule for rule in self.rules if rule.uid in uids)
+        return replace(self, rules=chosen, digest=f"{self.digest}:{','.join(sorted(uids))}")
 
 
 def encode(rules: RuleSet) -> bytes:
@@ -69,11 +79,16 @@ def encode(rules: RuleSet) -> bytes:
                 [
                     rule.uid, rule.title, rule.level, rule.status, rule.techniques,
                     [rule.source.product, rule.source.category, rule.source.service],
-                    rule.path, rule.line, rule.condition, rule.description,
+                    rule.path, rule.line, rule.condition, rule.description, rule.name, rule.silent,
                 ]
                 for rule in rules.rules
             ],
             "refusals": [[r.path, r.line, r.rule_id, r.reason] for r in rules.refusals],
+            "correlations": [encode_correlation(one) for one in rules.correlations],
+            "filters": [
+                [f.uid, f.title, f.name, f.rules, f.path, f.line, f.description]
+                for f in rules.filters
+            ],
         }
     )  # fmt: skip
 
@@ -91,15 +106,21 @@ def decode(data: bytes, digest: str) -> RuleSet | None:
         rules = tuple(
             Rule(
                 uid, title, level, status, tuple(techniques), LogSource(*source),
-                path, line, _node(condition, len(atoms)), description,
+                path, line, _node(condition, len(atoms)), description, name, silent,
             )
-            for uid, title, level, status, techniques, source, path, line, condition, description
+            for uid, title, level, status, techniques, source, path, line, condition, description,
+            name, silent
             in stored["rules"]
         )  # fmt: skip
         refusals = tuple(Refusal(*entry) for entry in stored["refusals"])
+        correlations = tuple(decode_correlation(one) for one in stored["correlations"])
+        filters = tuple(
+            Filter(uid, title, name, tuple(narrowed), path, line, description)
+            for uid, title, name, narrowed, path, line, description in stored["filters"]
+        )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    return RuleSet(rules, atoms, refusals, digest)
+    return RuleSet(rules, atoms, refusals, digest, correlations, filters)
 
 
 def read_program(path: Path, digest: str) -> RuleSet | None:

@@ -7,7 +7,7 @@ an event names another log than the rule's first; its fields then have that log'
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hauberk.events import LogKey
@@ -27,6 +27,7 @@ class SampleFault:
     line: int
     rule_id: str
     reason: str
+    missing: bool = False  # there are no samples at all
 
 
 def samples_path(rule: Rule) -> Path:
@@ -60,8 +61,9 @@ def _check(engine: Engine, number: int, rule: Rule) -> Iterator[SampleFault]:
     try:
         document = next(documents(read_bounded(path)), None)
     except UnreadableDocumentError as fault:
-        missing = "has no samples beside it" if not path.exists() else str(fault)
-        yield _fault(rule, fault.line, missing)
+        missing = not path.exists()
+        reason = "has no samples beside it" if missing else str(fault)
+        yield replace(_fault(rule, fault.line, reason), missing=missing)
         return
     except OSError as fault:
         yield _fault(rule, 1, fault.strerror or str(fault))

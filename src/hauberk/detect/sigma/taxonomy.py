@@ -20,6 +20,9 @@ class LogSource:
     category: str = ""
     service: str = ""
 
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.product, self.category, self.service) if part)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
