@@ -33,7 +33,10 @@ def uids(frame: pl.LazyFrame) -> list[str]:
     return sorted(frame.collect()["metadata.uid"].to_list())
 
 
-def test_undated_and_impossible_times_have_a_partition_of_their_own(home_path: Path) -> None:
+def test_undated_and_impossible_times_have_a_partition_of_their_own(
+    home_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lake_files, "DAY_ROWS", 1)
     broken = datetime(1970, 1, 1, tzinfo=UTC)
     with Home.open(home_path) as home:
         home.commit(timed("a", [None, broken, START, START + timedelta(days=1)]))
@@ -63,6 +66,7 @@ def test_a_log_that_names_another_day_in_every_line_makes_few_files(
     home_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lake_files, "MAX_DAYS", 3)
+    monkeypatch.setattr(lake_files, "DAY_ROWS", 1)
     times: list[datetime | None] = [START + timedelta(days=i) for i in range(30)]
     with Home.open(home_path) as home:
         home.commit(timed("a", times))
@@ -70,6 +74,20 @@ def test_a_log_that_names_another_day_in_every_line_makes_few_files(
         piece = home.lake.scan(AUTH, since=START + timedelta(days=9), until=times[11])
         assert uids(piece) == ["a:10", "a:9"]
         assert home.lake.time_range() == (times[0], times[-1])
+
+
+def test_days_of_few_events_share_a_file(home_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lake_files, "DAY_ROWS", 3)
+    days = [START + timedelta(days=i) for i in range(4)]
+    times: list[datetime | None] = [None, *[days[1]] * 3, days[0], days[2], days[2], days[3]]
+    with Home.open(home_path) as home:
+        home.commit(timed("a", times))
+        names = {path.name for path in (home_path / "lake" / "authentication").glob("day=*")}
+        assert names == {"day=unknown", "day=2024-03-02", "day=mixed"}
+        assert uids(home.lake.scan(AUTH, ["metadata.uid"], days[2], days[3])) == ["a:5", "a:6"]
+        assert uids(home.lake.scan(AUTH, ["metadata.uid"], days[0], days[1])) == ["a:4"]
+        assert home.lake.time_range() == (days[0], days[3])
+    assert verify(home_path).ok
 
 
 def test_a_scan_reads_the_columns_and_the_time_that_were_asked_for(home_path: Path) -> None:

@@ -13,6 +13,7 @@ import polars as pl
 from hauberk.events import FINDING_SCHEMA, EventClass, is_plausible, schema
 
 from .durable import make_folder, seal
+from .parquet import write_parquet
 
 UNKNOWN_DAY = "unknown"
 MIXED_DAY = "mixed"
@@ -21,6 +22,12 @@ MAX_DAYS = 400
 """Days of one table that one commit gives files of their own; the rest share MIXED_DAY.
 
 Otherwise a log that claims another day in every line makes a file of every line.
+"""
+
+DAY_ROWS = 2_000
+"""Rows of a day from which it gets a file of its own, where a commit's rows are of several days.
+
+A file costs as much as some thousand rows; readers find the rows of MIXED_DAY by their times.
 """
 
 FINDINGS = "findings"
@@ -33,12 +40,7 @@ LAKE = "lake"
 
 _DAY = "day"
 
-ROW_GROUP = 20_000
-
 _FARTHEST = 2**53 - 1
-
-# Bounds let readers skip row groups; nothing reads by the rest.
-_STATISTICS = {"min": True, "max": True, "distinct_count": False, "null_count": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def by_day(frame: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
         day = counts["day"][0]
         yield (UNKNOWN_DAY if day is None else str(day)), _ordered(frame)
         return
-    frequent = counts["day"].drop_nulls().head(MAX_DAYS)
+    frequent = counts.drop_nulls("day").head(MAX_DAYS).filter(pl.col("count") >= DAY_ROWS)["day"]
     names = pl.DataFrame({"day": days}).select(
         pl.when(pl.col("day").is_null())
         .then(pl.lit(UNKNOWN_DAY))
@@ -138,13 +140,7 @@ def write_file(
     relative = f"{folder_of(table, day)}/{name}"
     path = home / relative
     make_folder(path.parent, home)
-    frame.write_parquet(
-        path,
-        compression="zstd",
-        compression_level=1,
-        row_group_size=ROW_GROUP,
-        statistics=_STATISTICS,
-    )
+    write_parquet(path, frame)
     path.chmod(0o600)
     digest, size = seal(path)
     # As integers: a broken clock may name a year that Python's own type cannot hold.
