@@ -14,7 +14,6 @@ import polars as pl
 from .schema import EventClass, conform
 from .time import within_calendar
 
-
 Made = TypeVar("Made")
 
 
@@ -82,12 +81,14 @@ class EventGroup:
 class EventBatch:
     """Events that are judged together. `groups` is empty when the batch was read from the lake.
 
-    `tables` holds at most one frame per class, its columns a subset of the class's schema.
+    `tables` holds at most one frame per class, its columns a subset of the class's schema. `hits`
+    is what rules said of single events, for the detectors that judge several of those together.
     """
 
     batch_id: str
     tables: Mapping[EventClass, pl.DataFrame]
     groups: Sequence[EventGroup] = field(default=())
+    hits: pl.DataFrame | None = None
     _derived: dict[object, list[tuple[tuple[pl.DataFrame, ...], object]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

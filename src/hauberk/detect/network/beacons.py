@@ -59,6 +59,7 @@ _CLOCK = pl.Schema({"rows": pl.Int64(), "pairs": pl.Int64()})
 _PAIR = pl.col("key").hash().alias("_pair")  # never stored: sorts and joins go by numbers
 _SHOWN = (
     "key",
+    "place",
     "us",
     "uid",
     "src",
@@ -72,6 +73,8 @@ _SHOWN = (
     "failed",
     "src_in",
 )
+
+_NEEDED = {*_SHOWN, *_MOMENTS}
 
 
 class BeaconDetector:
@@ -110,7 +113,7 @@ class BeaconDetector:
     ) -> list[dict[str, object]]:
         """Findings of some calls; moves `after` on."""
         users = after.get("users", pl.DataFrame(schema=_USERS))
-        fresh = rows.filter(pl.col("key").hash().is_first_distinct()).select("place", "src", "us")
+        fresh = rows.filter(pl.col("_pair").is_first_distinct()).select("place", "src", "us")
         fresh = fresh.join(users, on=["place", "src"], how="anti")
         after["users"] = users = pl.concat([users, fresh.sort("us", "place", "src")])
         moments, due = _due(rows, after.get("moments", pl.DataFrame(schema=_MOMENTS)))
@@ -134,21 +137,17 @@ class BeaconDetector:
         ]
         ps, past = judged(cases, after)
         after.update(past)
+        uids = moments["uid"]
         return [
-            self._finding(row, p, moments)
+            self._finding(row, p, uids)
             for row, p in zip(due.iter_rows(named=True), ps, strict=True)
             if p is not None
         ]
 
-    def _finding(
-        self, row: Mapping[str, object], p: float, moments: pl.DataFrame
-    ) -> dict[str, object]:
+    def _finding(self, row: Mapping[str, object], p: float, uids: pl.Series) -> dict[str, object]:
         number, until = _whole(row["number"]), _whole(row["us"])
-        shown = moments.filter(
-            (pl.col("key") == row["key"])
-            & (pl.col("number") <= number)
-            & (pl.col("number") > number - MAX_EVIDENCE)
-        )
+        shown = min(number, MAX_EVIDENCE, KEPT)
+        evidence = uids.slice(_whole(row["at"]) - shown + 1, shown)
         since = _whole(row["since"])
         period, jitter = float(str(row["period"])), float(str(row["jitter"]))
         failing = bool(row["failing"])
@@ -168,7 +167,7 @@ class BeaconDetector:
                     subject(str(row["src"]), str(row["host"]) if row["host"] else None),
                     subject(str(row["dst"]), None),
                 ),
-                evidence=shown["uid"].to_list(),
+                evidence=evidence.to_list(),
                 since=since,
                 until=until,
                 count=number,
@@ -204,26 +203,30 @@ def _calls(rows: pl.DataFrame) -> pl.DataFrame:
     calls = rows.filter(outward & (pl.col("port") > 0) & ~pl.col("port").is_in(_CLOCKS) & ~REPLY)
     port = pl.col("port").cast(pl.String)
     place = pl.concat_str([pl.col("dst"), pl.col("proto"), port], separator="|")
-    return calls.with_columns(place.alias("place")).with_columns(
-        pl.concat_str([pl.col("src"), pl.col("place")], separator="|").alias("key")
+    return (
+        calls.select(name for name in calls.columns if name in _NEEDED)
+        .with_columns(place.alias("place"))
+        .with_columns(pl.concat_str([pl.col("src"), pl.col("place")], separator="|").alias("key"))
+        .with_columns(_PAIR)
     )
 
 
 def _due(rows: pl.DataFrame, kept: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """All remembered moments with the new ones, and the rows at a level with their rhythm."""
-    rows, kept = rows.with_columns(_PAIR), kept.with_columns(_PAIR)
-    number = kept.group_by("_pair").agg(pl.col("number").max().alias("before"))
-    step = pl.int_range(1, pl.len() + 1).over("_pair")
-    numbered = rows.join(number, on="_pair", how="left", maintain_order="left").with_columns(
-        (pl.col("before").fill_null(0) + step).alias("number")
-    )
-    names = [*_MOMENTS.names(), "_pair"]
-    moments = pl.concat([kept, numbered.select(names)]).sort("_pair", "number")
-    at_level = numbered.filter(pl.col("number").is_in(list(LEVELS)))
-    place = moments.with_row_index("place").select("_pair", "number", "place")
-    due = at_level.select(*_SHOWN, "number", "_pair").join(
-        place, on=["_pair", "number"], how="left", maintain_order="left"
-    )
+    """All remembered moments with the new ones, and the rows at a level with their rhythm.
+
+    Moments of a pair stand together, in the order of their numbers; `at` says where a due row's is.
+    """
+    kept = kept.with_columns(_PAIR, pl.lit(None, pl.Int64).alias("_row"))
+    fresh = rows.with_columns(pl.lit(None, pl.Int64).alias("number"))
+    fresh = fresh.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("_row"))
+    moments = pl.concat([kept, fresh.select(kept.columns)]).sort("_pair", maintain_order=True)
+    moments = moments.with_columns(_numbers(moments))
+    at_level = moments.select("_row", "number", pl.int_range(pl.len(), dtype=pl.Int64).alias("at"))
+    at_level = at_level.filter(
+        pl.col("_row").is_not_null() & pl.any_horizontal(pl.col("number") == n for n in LEVELS)
+    ).sort("_row")
+    due = rows[at_level["_row"]].select(_SHOWN).hstack(at_level.select("number", "at"))
+    moments = moments.drop("_row")
     seconds = moments["us"].to_numpy() / 1e6
     out = moments["out"].fill_null(0).to_numpy().astype(np.float64)
     failed = moments["failed"].to_numpy()
@@ -231,7 +234,7 @@ def _due(rows: pl.DataFrame, kept: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
         name: np.zeros(due.height) for name in ("bits", "period", "jitter", "spread", "bad")
     }
     since = np.zeros(due.height, dtype=np.int64)
-    ends = due["place"].to_numpy().astype(np.int64)
+    ends = due["at"].to_numpy()
     sizes = np.minimum(due["number"].to_numpy(), KEPT)
     for size in np.unique(sizes):
         chosen = np.flatnonzero(sizes == size)
@@ -245,20 +248,30 @@ def _due(rows: pl.DataFrame, kept: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
         measured["spread"][chosen] = off.mean(axis=1)
         measured["bad"][chosen] = failed[window].mean(axis=1)
         since[chosen] = moments["us"].to_numpy()[window[:, 0]]
-    return moments, due.drop("_pair").with_columns(
+    return moments, due.with_columns(
         pl.Series("since", since), *(pl.Series(name, values) for name, values in measured.items())
     )
 
 
+def _numbers(moments: pl.DataFrame) -> pl.Series:
+    """Each moment's ordinal among its pair's; remembered ones come first and know theirs."""
+    pair, number = moments["_pair"].to_numpy(), moments["number"].fill_null(1).to_numpy()
+    change = np.flatnonzero(pair[1:] != pair[:-1]) + 1
+    first = np.concatenate([[0], change]) if len(pair) else change
+    lengths = np.diff(np.concatenate([first, [len(pair)]]))
+    begin = np.repeat(number[first] - first, lengths)
+    return pl.Series("number", np.arange(len(pair)) + begin, dtype=pl.Int64)
+
+
 def _weighed(due: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
     """The due rows with how often an innocent pair is like them, and the model's p."""
-    place = pl.col("key").str.splitn("|", 2).struct.field("field_1").alias("place")
-    ordinal = users.sort("us", "place", "src").with_columns(
-        pl.int_range(1, pl.len() + 1).over("place").alias("users")
+    ordinal = (
+        users.filter(pl.col("place").is_in(due["place"].unique().implode()))
+        .sort("us", "place", "src")
+        .with_columns(pl.int_range(1, pl.len() + 1).over("place").alias("users"))
     )
     counted = (
         due.with_row_index("row")
-        .with_columns(place)
         .sort("us")
         .join_asof(
             ordinal.select("place", "us", "users"), on="us", by="place", check_sortedness=False
@@ -266,7 +279,7 @@ def _weighed(due: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
         .sort("row")
         .drop("row", "place")
     )
-    first = users.group_by("src").agg(pl.col("us").min())["us"].sort()
+    first = users["us"].filter(users["src"].is_first_distinct()).sort()
     sources = np.searchsorted(first.to_numpy(), due["us"].to_numpy(), side="right")
     odd = ~pl.col("port").is_in(CALLING)
     failing = pl.col("bad") > 0.7
@@ -306,14 +319,15 @@ def _whole(value: object) -> int:
 
 
 def _evicted(after: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    moments, users = after["moments"], after["users"]
+    moments, users = after["moments"].with_columns(_PAIR), after["users"]
     newest = pl.col("us").max()
-    alive = moments.filter(pl.col("us").max().over("key") > newest - FORGOTTEN_US)
+    alive = moments.filter(newest.over("_pair") > newest - FORGOTTEN_US)
     if alive.height > MAX_MOMENTS:
         # Pairs with most connections stay: names that somebody makes up are met once.
-        most = pl.col("number").max().over("key")
-        order = alive.with_columns(most.alias("most")).sort(
-            "most", "key", "number", descending=[True, False, True]
+        pairs = alive.group_by("_pair").agg(
+            pl.col("key").first(), pl.col("number").max().alias("most"), pl.len().alias("moments")
         )
-        alive = order.head(MAX_MOMENTS).drop("most").sort("key", "number")
-    return {"moments": alive, "users": users.tail(MAX_USERS)}
+        pairs = pairs.sort("most", "key", descending=[True, False])
+        stay = pairs.filter(pl.col("moments").cum_sum() <= MAX_MOMENTS)
+        alive = alive.join(stay, on="_pair", how="semi", maintain_order="left")
+    return {"moments": alive.drop("_pair"), "users": users.tail(MAX_USERS)}

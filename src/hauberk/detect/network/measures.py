@@ -153,7 +153,11 @@ def _counted(
 ) -> tuple[list[Due], dict[str, pl.DataFrame]]:
     """The rows of a measure that are due, with their evidence; and its tables after all."""
     tally = Tally(measure.name, measure.sums, targets=measure.counted == "distinct")
-    counted, tables = tally.count(measure.rows(rows), state)
+    chosen = measure.rows(rows).with_row_index("_at")
+    # What is counted is narrow; the rest of a row is fetched where something is due.
+    wanted = {"_at", "key", "target", "window", "us", "uid", "failed", *measure.sums}
+    narrow = chosen.select(name for name in chosen.columns if name in wanted)
+    counted, tables = tally.count(narrow, state)
     counted = counted.with_columns((pl.col("count") == 1).cum_sum().alias("population"))
     watched = f"{measure.name}.watched"
     before = state.get(watched, pl.DataFrame({"keys": [0]}))
@@ -167,15 +171,19 @@ def _counted(
         counted = counted.with_columns(pl.col("distinct") - answered)
         fresh &= pl.col("failed")
     if measure.counted.startswith("sum_"):
-        step = counted[measure.counted.removeprefix("sum_")].fill_null(0).to_numpy()
-        total = counted[measure.counted].to_numpy()
+        due = counted.filter(pl.col(measure.counted) >= measure.levels[0])
+        step = due[measure.counted.removeprefix("sum_")].fill_null(0).to_numpy()
+        total = due[measure.counted].to_numpy()
         levels = np.array(measure.levels)
         reached = np.searchsorted(levels, total, side="right")
         crossed = reached > np.searchsorted(levels, total - step, side="right")
-        due = counted.filter(pl.Series(crossed))
+        due = due.filter(pl.Series(crossed, dtype=pl.Boolean))
     else:
         due = counted.filter(fresh & at_level(measure.counted, measure.levels))
-    due = due.filter(measure.condition)
+    rest = chosen[due["_at"]].select(name for name in chosen.columns if name not in wanted)
+    due = due.drop("_at").hstack(rest).filter(measure.condition)
+    if due.is_empty():
+        return [], tables
     if weigh is not None:
         due = weigh(due)
     due = due.with_columns(

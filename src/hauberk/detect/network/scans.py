@@ -338,7 +338,10 @@ class ScanDetector:
         """Findings of this batch and the state after it."""
         taken = flows(batch, state)
         guesses, habits = with_habits("guessing", _guesses(taken.rows), state)
-        tables = {"": taken.rows, "guesses": guesses}
+        tables = {
+            "": taken.rows.drop("app", "name", "packets_out", "packets_back"),
+            "guesses": guesses,
+        }
         found, tables = judged_measures(MEASURES, tables, state, self.spec)
         return found, {**state, **tables, **habits, **taken.tables}
 
