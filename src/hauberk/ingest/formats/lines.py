@@ -57,13 +57,37 @@ def split_lines(records: RecordBatch, *, max_record: int = MAX_RECORD) -> Lines:
     A file that begins with a UTF-16 mark is cut at UTF-16 line ends and its lines are given in
     UTF-8, while offsets and lengths stay those of the file.
     """
-    views = split_views(records, max_record=max_record)
-    texts = [bytes(view) for view in views.texts]
-    return Lines(texts, views.numbers, views.offsets, views.lengths, views.rejects)
+    cut = _cut(records, max_record)
+    data = records.data
+    texts = [data[a:b] for a, b in cut.bounds]
+    if cut.codec is not None:
+        texts = [as_utf8(text, cut.codec) for text in texts]
+    return Lines(texts, cut.numbers, cut.offsets, cut.lengths, cut.rejects)
 
 
 def split_views(records: RecordBatch, *, max_record: int = MAX_RECORD) -> LineViews:
     """`split_lines` without a copy of each line, for parsers that take views."""
+    cut = _cut(records, max_record)
+    view = memoryview(records.data)
+    texts: list[bytes | memoryview] = [view[a:b] for a, b in cut.bounds]
+    if cut.codec is not None:
+        texts = [as_utf8(bytes(text), cut.codec) for text in texts]
+    return LineViews(texts, cut.numbers, cut.offsets, cut.lengths, cut.rejects)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Where the records that can be parsed begin and end in the chunk; the rest as in `Lines`."""
+
+    bounds: list[tuple[int, int]]
+    codec: str | None
+    numbers: Numbers
+    offsets: Numbers
+    lengths: Numbers
+    rejects: Sequence[Reject]
+
+
+def _cut(records: RecordBatch, max_record: int) -> _Cut:
     data = records.data
     at_start = records.offset == 0
     codec = utf16_of(data if at_start else records.head)
@@ -85,13 +109,8 @@ def split_views(records: RecordBatch, *, max_record: int = MAX_RECORD) -> LineVi
         )
         for start, length in zip(starts[~fits].tolist(), lengths[~fits].tolist(), strict=True)
     ]
-    view = memoryview(data)
-    texts: list[bytes | memoryview] = [
-        view[a:b] for a, b in zip(starts[fits].tolist(), ends[fits].tolist(), strict=True)
-    ]
-    if codec is not None:
-        texts = [as_utf8(bytes(text), codec) for text in texts]
-    return LineViews(texts, np.flatnonzero(fits), starts + records.offset, lengths, rejects)
+    bounds = list(zip(starts[fits].tolist(), ends[fits].tolist(), strict=True))
+    return _Cut(bounds, codec, np.flatnonzero(fits), starts + records.offset, lengths, rejects)
 
 
 def _bounds_of_bytes(data: bytes, skip: int) -> tuple[Numbers, Numbers]:

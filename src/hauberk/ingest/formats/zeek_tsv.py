@@ -158,7 +158,7 @@ def read_table(header: Header, texts: Sequence[bytes], needed: Sequence[str]) ->
             pl.when(last != header.unset).then(last).alias(last.meta.output_name())
         )
     frame = frame.drop(facts().labels, strict=False)
-    escaped = any(b"\\" in text for text in kept)
+    escaped = b"\\" in b"".join(kept)
     kinds: dict[str, pl.DataType] = {}
     shaped: list[pl.Series] = []
     for series in frame:
