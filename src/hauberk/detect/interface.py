@@ -21,8 +21,10 @@ class DetectorSpec:
     """What a detector is and what it reads.
 
     A detector with `reads_fields` judges batches as they are parsed, from the source's own fields,
-    and keeps no state. Every other detector reads `columns` of the lake, in the order of event
-    time, in batches whose size it must not care about.
+    and keeps no state: what it hands back as state are tables that are committed with the batch
+    (`hits`: what it saw that means something only together with more). A detector with `reads_hits`
+    judges those, in the order of event time. Every other detector reads `columns` of the lake, in
+    the order of event time, in batches whose size it must not care about.
     """
 
     name: str  # kebab-case, unique
@@ -31,6 +33,7 @@ class DetectorSpec:
     title: str
     columns: Mapping[EventClass, tuple[str, ...]] = field(default_factory=dict)
     reads_fields: bool = False
+    reads_hits: bool = False
 
 
 class Detector(Protocol):

@@ -175,7 +175,7 @@ def test_conditions_join_selections(fires: Fires, condition: object, expected: b
         (one("F|re", "("), "invalid"),
         (one("F|cidr", "10.0.0.1/8"), "CIDR"),
         (one("F|expand", "%admins%"), "placeholder admins"),
-        ({"sel": {"F": 1}, "condition": "sel | count() > 5"}, "pipe"),
+        ({"sel": {"F": 1}, "condition": "sel | count() > 5"}, "event_count correlation"),
         ({"sel": {"F": 1}, "condition": "other"}, "other"),
         ({"sel": {"F": 1}, "condition": "sel and"}, "condition"),
         ({"sel": {"F": 1}}, "condition"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import log2
 from pathlib import Path
 
@@ -23,10 +24,15 @@ from hauberk.events import (
     no_findings,
 )
 
+from .correlation import hits_frame, joined_hits
+from .correlation.linking import wanted_fields
 from .engine import Engine
 from .explain import Reason, explain
 from .loading import built_in_rules
+from .plan import read
+from .predicate import value_text
 from .program import PROGRAM_VERSION, Rule, RuleSet
+from .suppression import Suppression, Suppressions
 from .taxonomy import Selector, Taxonomy
 
 SEVERITIES = {"informational": 1, "low": 2, "medium": 3, "high": 4, "critical": 5}
@@ -75,11 +81,30 @@ class SigmaDetector:
 
     spec: DetectorSpec
 
-    def __init__(self, rules: RuleSet, taxonomy: Taxonomy | None = None) -> None:
+    def __init__(
+        self,
+        rules: RuleSet,
+        taxonomy: Taxonomy | None = None,
+        suppressions: Suppressions | None = None,
+    ) -> None:
         self._engine = Engine(rules, taxonomy)
+        self._suppressions = suppressions or Suppressions()
+        self._by_uid = {one.uid: one for one in self._suppressions}
+        self._wanted = wanted_fields(rules.correlations)
+        self._silent = [n for n, rule in enumerate(rules.rules) if rule.silent]
+        self._correlated = [n for n, rule in enumerate(rules.rules) if rule.uid in self._wanted]
         self.spec = DetectorSpec(
             name="sigma",
-            version=f"{PROGRAM_VERSION}-{rules.digest[:12]}",
+            version="-".join(
+                part
+                for part in (
+                    PROGRAM_VERSION,
+                    rules.digest[:12],
+                    self._engine.taxonomy.digest,
+                    self._suppressions.digest[:8],
+                )
+                if part
+            ),
             kind=FindingKind.RULE,
             title="Sigma rules",
             reads_fields=True,
@@ -91,7 +116,7 @@ class SigmaDetector:
         return self._engine.rules
 
     def judge(self, batch: EventBatch, state: State) -> tuple[pl.DataFrame, State]:
-        """Findings of this batch; the state is handed back as it came."""
+        """Findings of this batch, and its hits for correlations; the state as it came without."""
         found = []
         for number, group in enumerate(batch.groups):
             frame = self._firings(batch.batch_id, number, group)
@@ -99,8 +124,42 @@ class SigmaDetector:
                 found.append(frame)
         if not found:
             return no_findings(), state
-        rows = [self._finding(batch, row) for row in _collapsed(pl.concat(found))]
+        firings = pl.concat(found)
+        if self._correlated:
+            told = pl.col("rule").is_in(self._correlated) & (pl.col("suppressed") == "")
+            hits = self._hits(batch, firings.filter(told))
+            state = {"hits": hits} if hits.height else state
+            firings = firings.filter(~pl.col("rule").is_in(self._silent))
+        rows = [self._finding(batch, row) for row in _collapsed(firings)]
         return findings_frame(rows), state
+
+    def _hits(self, batch: EventBatch, firings: pl.DataFrame) -> pl.DataFrame:
+        """What correlations read of the firings: one row each, the fields that they ask for."""
+        frames = []
+        for (number, group_number), part in firings.group_by(["rule", "group"]):
+            rule = self.rules.rules[_integer(number)]
+            group = batch.groups[_integer(group_number)]
+            selector = self._selector(_integer(number), group.key)
+            at = part["row"].to_list()
+            columns = {
+                name: None
+                if (held := read(group.fields, selector.source(name))) is None
+                else [_field_text(held[row]) for row in at]
+                for name in self._wanted[rule.uid]
+            }
+            frames.append(
+                hits_frame(
+                    [rule.uid] * len(at),
+                    part["time"],
+                    part["metadata.uid"],
+                    [
+                        _entities(row, row["host"], row["user"])
+                        for row in part.iter_rows(named=True)
+                    ],
+                    {name: column for name, column in columns.items() if column is not None},
+                )
+            )
+        return joined_hits(frames)
 
     def _firings(self, batch_id: str, number: int, group: EventGroup) -> pl.DataFrame | None:
         """One row a firing: group, row, rule, and the columns that findings are made of."""
@@ -121,17 +180,32 @@ class SigmaDetector:
                 for name in _COLUMNS
             ),
         )[rows]
+        hiding = [self._hiding(*one, group) for one in zip(fired, rows, frame["time"], strict=True)]
         uids = pl.Series("uid", [f"{batch_id}:{number}:{row}" for row in rows], pl.String)
         return frame.select(
             pl.lit(number, pl.Int64).alias("group"),
             pl.col("row"),
             pl.Series("rule", fired, pl.Int64),
+            pl.Series("suppressed", hiding, pl.String),
             *(pl.col(name) for name in _COLUMNS),
         ).with_columns(
             pl.coalesce("metadata.uid", uids).alias("metadata.uid"),
             _first_entity(frame, EntityKind.HOST, _HOST).alias("host"),
             _first_entity(frame, EntityKind.USER, _USER).alias("user"),
         )
+
+    def _hiding(self, number: int, row: int, time: object, group: EventGroup) -> str:
+        """Uid of the suppression that a firing falls under, or ""."""
+        rule = self.rules.rules[number]
+        if not self._by_uid or not self._suppressions.concerns(rule.uid):
+            return ""
+        found = self._suppressions.hiding(
+            rule.uid,
+            time if isinstance(time, datetime) else None,
+            group.fields.row(row),
+            self._selector(number, group.key),
+        )
+        return found.uid if found else ""
 
     def _finding(self, batch: EventBatch, row: dict[str, object]) -> dict[str, object]:
         rule = self.rules.rules[_integer(row["rule"])]
@@ -142,13 +216,19 @@ class SigmaDetector:
         count = _integer(row["count"])
         bits = -log2(surprise) / max(1, len(reasons))
         host, user = _text(row["host"]), _text(row["user"])
+        told = [{"text": f"{r.field} {r.pattern}", "value": r.value, "bits": bits} for r in reasons]
+        hidden = self._by_uid.get(str(row["suppressed"]))
+        if hidden is not None:
+            surprise = 1.0
+            told = [{**one, "bits": 0.0} for one in told] + [_silenced(hidden)]
+        parts = (rule.uid, host or "", user or "", *([hidden.uid] if hidden else ()))
         return {
-            "uid": finding_uid(self.spec.name, rule.uid, host or "", user or "", *evidence),
+            "uid": finding_uid(self.spec.name, *parts, *evidence),
             "time": row["time"],
             "end_time": row["end_time"],
             "detector": self.spec.name,
             "detector_version": self.spec.version,
-            "kind": str(self.spec.kind),
+            "kind": str(FindingKind.SUPPRESSED if hidden else self.spec.kind),
             "rule_uid": rule.uid,
             "title": rule.title,
             "message": message(rule, reasons, host, user, count),
@@ -158,9 +238,7 @@ class SigmaDetector:
             "evidence": evidence,
             "count": count,
             "surprise": surprise,
-            "reasons": [
-                {"text": f"{r.field} {r.pattern}", "value": r.value, "bits": bits} for r in reasons
-            ],
+            "reasons": told,
         }
 
     def _reasons(self, rule: int, group: EventGroup, row: int) -> list[Reason]:
@@ -176,10 +254,21 @@ def sigma_detector(rules: RuleSet | None = None, *, cache: Path | None = None) -
     return SigmaDetector(rules if rules is not None else built_in_rules(cache))
 
 
+def _silenced(suppression: Suppression) -> dict[str, object]:
+    """Why a finding is part of no incident."""
+    text = f"suppressed by {suppression.owner} until {suppression.until:%Y-%m-%d}"
+    return {"text": f"{text}: {suppression.reason}", "value": suppression.uid, "bits": 0.0}
+
+
 def prior(rule: Rule) -> float:
     """p-value of the rule's firing before anything was learned here."""
-    value = PRIORS.get(rule.level, PRIORS["medium"])
-    return min(0.9, value * _NOTCH) if rule.status in _UNPROVEN else value
+    return prior_of(rule.level, rule.status)
+
+
+def prior_of(level: str, status: str) -> float:
+    """p-value of a firing at a level, half a step higher where nobody has proven the rule."""
+    value = PRIORS.get(level, PRIORS["medium"])
+    return min(0.9, value * _NOTCH) if status in _UNPROVEN else value
 
 
 def message(
@@ -203,7 +292,7 @@ def _clipped(value: str) -> str:
 
 def _collapsed(firings: pl.DataFrame) -> Iterable[dict[str, object]]:
     """Firings joined per rule, host, user and hour, in the order of their first event."""
-    keys = ["rule", "host", "user", pl.col("time").dt.truncate(_WINDOW).alias("hour")]
+    keys = ["rule", "suppressed", "host", "user", pl.col("time").dt.truncate(_WINDOW).alias("hour")]
     return (
         firings.sort("time", "group", "row", nulls_last=True)
         .group_by(keys, maintain_order=True)
@@ -235,6 +324,13 @@ def _entities(row: dict[str, object], host: str | None, user: str | None) -> lis
             continue
         found.append(entity(kind, value))
     return list(dict.fromkeys(one for one in found if one))
+
+
+def _field_text(value: object) -> str | None:
+    """A field as correlations compare it; elements of a list are joined."""
+    if isinstance(value, list | tuple):
+        return ", ".join(text for one in value if (text := value_text(one)) is not None) or None
+    return value_text(value)
 
 
 def _text(value: object) -> str | None:

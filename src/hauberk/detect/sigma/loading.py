@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata, resources
 from pathlib import Path
 
-from .program import PROGRAM_VERSION, Refusal, Rule, RuleSet, encode, read_program
-from .reading import UnreadableDocumentError, documents, read_bounded, rule_files
+from .program import PROGRAM_VERSION, Refusal, RuleSet, encode, read_program
+from .reading import UnreadableDocumentError, read_bounded, rule_files
 
 
 def load_rules(
@@ -19,9 +19,10 @@ def load_rules(
 ) -> RuleSet:
     """Compile every rule file in `paths` (files, or folders searched through).
 
-    What cannot be compiled is in `refusals`; it costs no other rule anything. With `cache` (a
-    folder, made when missing) the compiled set is kept under the digest of the files' bytes and
-    found there next time.
+    A file may hold rules, correlations and filters, several of each; filters and correlations reach
+    across files. `placeholders` are values for `|expand`. What cannot be compiled is in `refusals`;
+    it costs no other rule anything. With `cache` (a folder, made when missing) the compiled set is
+    kept under the digest of the files' bytes and found there next time.
     """
     contents: list[tuple[str, bytes]] = []
     refusals: list[Refusal] = []
@@ -44,10 +45,15 @@ def load_rules(
     return compiled
 
 
-def built_in_rules(cache: Path | None = None, more: Sequence[Path] = ()) -> RuleSet:
+def built_in_rules(
+    cache: Path | None = None,
+    more: Sequence[Path] = (),
+    *,
+    placeholders: Mapping[str, tuple[str, ...]] | None = None,
+) -> RuleSet:
     """The rules that come with Hauberk, and those in `more` (files or folders)."""
     with resources.as_file(resources.files(__package__).joinpath("rules")) as folder:
-        return load_rules([folder, *more], cache=cache)
+        return load_rules([folder, *more], cache=cache, placeholders=placeholders)
 
 
 def _digest(
@@ -71,37 +77,9 @@ def _compile(
     digest: str,
 ) -> RuleSet:
     # pySigma takes longer to import than a stored rule set takes to load.
-    from .translate import RefusedRuleError, Translator  # noqa: PLC0415
+    from .compiling import compile_rules  # noqa: PLC0415
 
-    translator = Translator(placeholders)
-    rules: list[Rule] = []
-    seen: dict[str, str] = {}
-    for path, data in contents:
-        try:
-            for document in documents(data):
-                if document.content is None:
-                    continue
-                uid = _uid(document.content)
-                line = document.lines.get("detection", document.line)
-                try:
-                    rule = translator.translate(document.content, path, document.line)
-                except RefusedRuleError as fault:
-                    refusals.append(Refusal(path, line, uid, str(fault)))
-                    continue
-                if rule.uid in seen:
-                    reason = f"has the id of another rule, in {seen[rule.uid]}"
-                    refusals.append(Refusal(path, document.line, uid, reason))
-                    continue
-                seen[rule.uid] = path
-                rules.append(rule)
-        except UnreadableDocumentError as fault:
-            refusals.append(Refusal(path, fault.line, "", str(fault)))
-    return RuleSet(tuple(rules), tuple(translator.atoms), tuple(refusals), digest)
-
-
-def _uid(content: object) -> str:
-    uid = content.get("id") if isinstance(content, dict) else None
-    return str(uid)[:100] if uid is not None else ""
+    return compile_rules(contents, refusals, placeholders, digest)
 
 
 def _keep(path: Path, data: bytes) -> None:

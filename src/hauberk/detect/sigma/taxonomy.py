@@ -74,6 +74,7 @@ class Taxonomy:
 
     logs: Mapping[LogSource, tuple[Selector, ...]]
     code_fields: Mapping[str, str]
+    digest: str = ""  # of a user's own file; "" for the shipped one alone
 
     def selectors(self, source: LogSource) -> tuple[Selector, ...]:
         """Logs that a rule of this source reads; none where its category is unknown here.

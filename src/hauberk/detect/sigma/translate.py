@@ -1,7 +1,7 @@
 """pySigma's rules into our program. The only file that knows pySigma; loaded when compiling."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeGuard
 
 import re2
@@ -56,15 +56,47 @@ class Translator:
         """A rule from its document. Raises RefusedRuleError."""
         if not _is_mapping(content):
             raise RefusedRuleError("is not a rule: a mapping was expected")
-        for key, what in (
-            ("correlation", "correlation rules are not supported"),
-            ("filter", "filters are not supported"),
-            ("action", "rule collections (action:) are not supported; write each rule in full"),
-        ):
-            if key in content:
-                raise RefusedRuleError(what)
+        taxonomy = content.get("taxonomy", "sigma")
+        if taxonomy != "sigma":
+            raise RefusedRuleError(
+                f"is written in the taxonomy {str(taxonomy)[:60]!r}; only names of sigma are known"
+            )
+        rule, condition = self._compiled(content)
+        return Rule(
+            uid=str(rule.id) if rule.id else f"{path}:{line}",
+            title=str(rule.title or path),
+            level=rule.level.name.lower() if rule.level else "medium",
+            status=rule.status.name.lower() if rule.status else "",
+            techniques=techniques(str(tag) for tag in rule.tags),
+            source=_source(rule),
+            path=path,
+            line=line,
+            condition=condition,
+            description=str(rule.description or "")[:2000],
+            name=str(rule.name or ""),
+        )
+
+    def translate_filter(self, content: Mapping[str, object]) -> tuple[LogSource, Node]:
+        """Log source and condition of a filter's document. Raises RefusedRuleError."""
+        section = content.get("filter")
+        detection = (
+            {key: value for key, value in section.items() if key != "rules"}
+            if _is_mapping(section)
+            else section
+        )
+        if "logsource" not in content:
+            raise RefusedRuleError("a filter needs a logsource")
+        rule, condition = self._compiled(
+            {"title": "filter", "logsource": content["logsource"], "detection": detection}
+        )
+        return _source(rule), condition
+
+    def _compiled(self, content: Mapping[str, object]) -> tuple[SigmaRule, Node]:
+        """PySigma's view of a rule, and its condition. Raises RefusedRuleError."""
+        _refuse_pipes(content.get("detection"))
         try:
-            rule = SigmaRule.from_dict(dict(content), policy=_POLICY)
+            plain = {**content, "detection": _with_plain_dashes(content.get("detection"))}
+            rule = SigmaRule.from_dict(plain, policy=_POLICY)
             trees = [condition.parsed for condition in rule.detection.parsed_condition]
             before = len(self.atoms)
             nodes = [self._node(tree) for tree in trees]
@@ -74,27 +106,7 @@ class Translator:
             raise RefusedRuleError(_reason(fault)) from fault
         if len(self.atoms) - before > MAX_ATOMS:
             raise RefusedRuleError(f"asks more than {MAX_ATOMS} questions")
-        source = rule.logsource
-        return Rule(
-            uid=str(rule.id) if rule.id else f"{path}:{line}",
-            title=str(rule.title or path),
-            level=rule.level.name.lower() if rule.level else "medium",
-            status=rule.status.name.lower() if rule.status else "",
-            techniques=tuple(
-                dict.fromkeys(
-                    found.group(1).upper()
-                    for tag in rule.tags
-                    if (found := _TECHNIQUE.fullmatch(str(tag)))
-                )
-            ),
-            source=LogSource(
-                fold(source.product or ""), fold(source.category or ""), fold(source.service or "")
-            ),
-            path=path,
-            line=line,
-            condition=joined(OR, nodes),
-            description=str(rule.description or "")[:2000],
-        )
+        return rule, joined(OR, nodes)
 
     def _node(self, tree: object) -> Node:
         match tree:
@@ -143,14 +155,13 @@ class Translator:
         if not value.contains_placeholder():
             return self._atom(field, text_predicate(value, field is None))
 
-        def given(placeholder: st.Placeholder) -> tuple[str, ...]:
+        def given(placeholder: st.Placeholder) -> list[st.SigmaString]:
             if placeholder.name not in self._placeholders:
                 raise RefusedRuleError(
                     f"nobody gave a value for the placeholder {placeholder.name}"
                 )
-            return self._placeholders[placeholder.name]
+            return [st.SigmaString(text) for text in self._placeholders[placeholder.name]]
 
-        # pySigma calls for an iterator of plain parts; a given value has no wildcards of its own.
         replaced = value.replace_placeholders(lambda placeholder: iter(given(placeholder)))
         return joined(
             OR, [self._atom(field, text_predicate(one, field is None)) for one in replaced]
@@ -165,6 +176,69 @@ class Translator:
 
     def _atom(self, field: str | None, predicate: Predicate) -> int:
         return self.atoms.setdefault(Atom(field, predicate), len(self.atoms))
+
+
+def techniques(tags: Iterable[str]) -> tuple[str, ...]:
+    """ATT&CK ids among tags, in upper case and in their order."""
+    found = (_TECHNIQUE.fullmatch(tag) for tag in tags)
+    return tuple(dict.fromkeys(one.group(1).upper() for one in found if one))
+
+
+def _source(rule: SigmaRule) -> LogSource:
+    source = rule.logsource
+    return LogSource(
+        fold(source.product or ""), fold(source.category or ""), fold(source.service or "")
+    )
+
+
+_PIPE = re.compile(r"\|\s*(?:(near)\b|(\w+)\s*\(\s*([^)\s]*)\s*\))", re.ASCII)
+_REPLACED = {
+    "count": "value_count", "sum": "value_sum", "avg": "value_avg",
+    "median": "value_median", "min": "value_percentile", "max": "value_percentile",
+}  # fmt: skip
+
+
+def _refuse_pipes(detection: object) -> None:
+    """Refuse Sigma 1's aggregations, naming what has taken their place."""
+    conditions = detection.get("condition") if _is_mapping(detection) else None
+    for condition in conditions if isinstance(conditions, list) else [conditions]:
+        if not isinstance(condition, str) or "|" not in condition:
+            continue
+        found = _PIPE.search(condition)
+        kind = "correlation"
+        if found and found.group(1):
+            kind = "temporal correlation"
+        elif found:
+            counts_events = found.group(2) == "count" and not found.group(3)
+            instead = "event_count" if counts_events else _REPLACED.get(found.group(2), "")
+            kind = f"{instead} correlation".strip()
+        raise RefusedRuleError(
+            f"has an aggregation (|) in its condition, which Sigma 2 has no more: write the rule "
+            f"without it, and beside it a rule with the {kind} that refers to it"
+        )
+
+
+_DASHES = str.maketrans(dict.fromkeys("\u2013\u2014\u2015", "-"))
+
+
+def _with_plain_dashes(value: object) -> object:
+    """A detection whose `windash` values have plain dashes: pySigma varies those alone."""
+    if isinstance(value, list):
+        return [_with_plain_dashes(inner) for inner in value]
+    if not _is_mapping(value):
+        return value
+    return {
+        key: _dashed(inner)
+        if isinstance(key, str) and "windash" in key.split("|")[1:]
+        else _with_plain_dashes(inner)
+        for key, inner in value.items()
+    }
+
+
+def _dashed(value: object) -> object:
+    if isinstance(value, list):
+        return [_dashed(inner) for inner in value]
+    return value.translate(_DASHES) if isinstance(value, str) else value
 
 
 def _reason(fault: Exception) -> str:
