@@ -121,7 +121,7 @@ def test_memory_stays_bounded_under_values_that_never_repeat(rules_of: Compile) 
         ]
         hits += sum(map(len, fired(engine, SYSMON, *rows)))
         held = sum(len(plan._rows) for plan in engine._plans.values())
-        held += sum(len(s._memory) for plan in engine._plans.values() for s in plan._slots)
+        held += sum(len(s.memory) for plan in engine._plans.values() for s in plan._slots)
         assert held < limit // 150 + 1_000
         assert engine._budget.used < 2 * limit
     assert hits == sum(1 for _ in range(40) for i in range(500) if i % 7 in (1, 2, 3))
@@ -133,7 +133,7 @@ def test_long_values_are_matched_and_remembered_by_digest(rules_of: Compile) -> 
     rows: list[dict[str, object]] = [{"F": long + "NEEDLE"}, {"F": long}, {"F": [long + "needle"]}]
     assert fired(engine, SYSMON, *rows, *rows) == [["rule 0"], [], ["rule 0"]] * 2
     (slot,) = next(iter(engine._plans.values()))._slots
-    assert not any(isinstance(key, str) for key in slot._memory)
+    assert not any(isinstance(key, str) for key in slot.memory)
 
 
 STRANGE = ["\ud800 needle", "needle\x00", HUGE, float("nan"), b"x", {}]

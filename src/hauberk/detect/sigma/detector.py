@@ -24,12 +24,12 @@ from hauberk.events import (
     no_findings,
 )
 
+from .columns import read
 from .correlation import hits_frame, joined_hits
 from .correlation.linking import wanted_fields
 from .engine import Engine
 from .explain import Reason, explain
 from .loading import built_in_rules
-from .plan import read
 from .predicate import value_text
 from .program import PROGRAM_VERSION, Rule, RuleSet
 from .suppression import Suppression, Suppressions

@@ -1,10 +1,12 @@
 """All logs' plans: made when a log is first seen, few whatever logs an attacker names."""
 
 from collections.abc import Iterator
+from itertools import product
 
 from hauberk.events import Fields, LogKey
 
-from .plan import Budget, Plan
+from .memory import Budget
+from .plan import Plan
 from .predicate import Op, fold
 from .program import RuleSet
 from .taxonomy import Selector, Taxonomy, load_taxonomy
@@ -15,6 +17,8 @@ MEMORY = 96 << 20
 MAX_PLANS = 512
 """Plans kept. Their number is bounded by logs and codes that rules name; this bounds it again."""
 
+
+_NATIVE = Selector()
 
 _UNNAMED = "*"
 """Stands for every event code that no rule names."""
@@ -31,17 +35,18 @@ class Engine:
         self._budget = Budget(memory)
         self._plans: dict[tuple[LogKey, bool], Plan] = {}
         self._selectors = [self.taxonomy.selectors(rule.source) for rule in rules.rules]
-        self._by_product: dict[str, list[int]] = {}
+        self._by_log: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
         self._products: set[str] = set()
         self._services: set[str] = set()
         self._codes: set[str] = set()
         for index, selectors in enumerate(self._selectors):
-            for product in {selector.product for selector in selectors}:
-                self._by_product.setdefault(product, []).append(index)
-            for selector in selectors:
+            for order, selector in enumerate(selectors):
                 self._products.add(selector.product)
                 self._services.add(selector.service)
                 self._codes.update(selector.codes)
+                for code in selector.codes or ("",):
+                    log = (selector.product, selector.service, code)
+                    self._by_log.setdefault(log, []).append((index, order))
         named = set(self.taxonomy.code_fields.values())
         for atom in rules.atoms:
             if atom.field in named and atom.predicate.op is Op.EQUALS:
@@ -63,13 +68,10 @@ class Engine:
         if plan is None:
             if len(self._plans) >= MAX_PLANS:
                 self._plans.clear()
-            chosen = []
-            products = {narrowed.product, ""}
-            for index in sorted({i for p in products for i in self._by_product.get(p, ())}):
-                selectors = self._selectors[index]
-                selector = next((s for s in selectors if s.selects(narrowed)), None)
-                if selector is not None:
-                    chosen.append((index, Selector() if native else selector))
+            chosen = [
+                (index, _NATIVE if native else selector)
+                for index, selector in self._reading(narrowed)
+            ]
             plan = self._plans[(narrowed, native)] = Plan(
                 self.rules,
                 chosen,
@@ -80,6 +82,14 @@ class Engine:
                 budget=self._budget,
             )
         return plan
+
+    def _reading(self, key: LogKey) -> list[tuple[int, Selector]]:
+        """Rules that read a log, and for each the first of its selectors that selects it."""
+        first: dict[int, int] = {}
+        for log in product({key.product, ""}, {key.service, ""}, {key.event_code, ""}):
+            for index, order in self._by_log.get(log, ()):
+                first[index] = min(order, first.get(index, order))
+        return [(index, self._selectors[index][first[index]]) for index in sorted(first)]
 
     def match(self, key: LogKey, fields: Fields) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Row number and numbers of the rules that fire there, for rows where any does."""

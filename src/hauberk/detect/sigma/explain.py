@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from .columns import compared, presence, read
 from .expression import NOT, Node, as_node
-from .plan import compared, presence, read
 from .predicate import Op, Predicate
 from .program import Atom, Rule, RuleSet
 from .rows import RowFields

@@ -4,43 +4,87 @@ Keyword rules read every value of every event, most of which are new (counters, 
 Remembering them costs more than it saves; a linear-time scan of a whole column is cheap.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import re2
 
+from .finder import any_literal
 from .literal import required_literals
 from .predicate import Op, Predicate, fold, like_parts, value_text
 
 _NUMERIC = frozenset("0123456789.-+einfatru")
 """Characters that a number, a boolean or a null is spelled with, folded."""
 
+_PLAIN = frozenset({int, float, bool, type(None)})
+
 MAX_LITERALS = 2_000
 
 
 class Gate:
-    """Lets a column through when a value in it may answer one of the predicates."""
+    """Says where values stand that may answer one of the predicates."""
 
     def __init__(self, predicates: Iterable[Predicate]) -> None:
         literals = {text for predicate in predicates for text in _literals(predicate)}
         self._open = "" in literals or len(literals) > MAX_LITERALS
         self._numbers = self._open or any(set(text) <= _NUMERIC for text in literals)
+        ascii_only = sorted(text for text in literals if text and text.isascii())
         options = re2.Options()
         options.log_errors = False
         options.never_capture = True
         alternatives = "|".join(re2.escape(text) for text in sorted(literals))
-        self._scan = re2.compile(alternatives.encode("utf-8", "replace"), options)
+        scan = re2.compile(alternatives.encode("utf-8", "replace"), options)
+        self._folded = scan
+        self._ascii: Callable[[bytes], bool] = lambda _: False
+        if ascii_only and not self._open:
+            self._ascii = any_literal(ascii_only) or _caseless(ascii_only)
 
     def admits(self, column: Sequence[object]) -> bool:
         """Whether any value of the column may answer a predicate; never wrongly False."""
+        return self._open or self.may_answer(self.texts(column))
+
+    def texts(self, column: Sequence[object]) -> str:
+        """What of a column has to be looked at: its values, a line each."""
+        try:
+            return "\n".join(column)  # type: ignore[arg-type]  # all text, or it raises at once
+        except TypeError:
+            pass
+        if self._numbers:
+            return "\n".join(map(_text, column))
+        return "\n".join(
+            [
+                value if type(value) is str else _text(value)
+                for value in column
+                if type(value) not in _PLAIN
+            ]
+        )
+
+    def may_answer(self, text: str) -> bool:
+        """Whether a value within `text` may answer a predicate; never wrongly False."""
         if self._open:
             return True
-        kinds = set(map(type, column))
-        if not self._numbers and kinds <= {int, float, bool, type(None)}:
-            return False
-        distinct = column if list in kinds or tuple in kinds or dict in kinds else set(column)
-        texts = distinct if kinds == {str} else map(_text, distinct)
-        blob = fold("\n".join(texts))  # type: ignore[arg-type]  # all text, as `kinds` says
-        return self._scan.search(blob.encode("utf-8", "replace")) is not None
+        if text.isascii():
+            return self._ascii(text.encode())
+        return self._folded.search(fold(text).encode("utf-8", "replace")) is not None
+
+    def admitted(self, column: Sequence[object]) -> Iterable[int]:
+        """Rows of the column whose value may answer a predicate."""
+        if self._open:
+            return range(len(column))
+        if not self.may_answer(self.texts(column)):
+            return ()
+        if len(column) == 1:
+            return (0,)
+        return [row for row, value in enumerate(column) if self.may_answer(self.texts([value]))]
+
+
+def _caseless(literals: Sequence[str]) -> Callable[[bytes], bool]:
+    """Whether ASCII text holds any of some literals, in any case; by RE2."""
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    options.case_sensitive = False
+    scan = re2.compile("|".join(map(re2.escape, literals)).encode(), options)
+    return lambda text: scan.search(text) is not None
 
 
 def _literals(predicate: Predicate) -> Collection[str]:

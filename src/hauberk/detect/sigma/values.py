@@ -1,17 +1,16 @@
 """Which of a set of predicates are true for a value: every literal found in one pass.
 
-All text predicates of one field are asked together: equality by hash, the literals of contains,
-startswith and endswith by one Aho-Corasick automaton, patterns and regular expressions only when
-a literal that they cannot do without was found. Time is linear in the length of the value.
+All text predicates of one field are asked together: equality by hash, beginnings and ends by one
+lookup per length, everything inside by one pass, patterns and regular expressions only when a
+literal that they cannot do without was found. Time is linear in the length of the value.
 """
 
 import ipaddress
 from collections.abc import Collection, Iterable, Sequence
-from operator import itemgetter
 
-import ahocorasick
 import re2
 
+from .finder import Finder
 from .literal import required_literals
 from .predicate import (
     NUMERIC,
@@ -30,7 +29,6 @@ from .predicate import (
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NOTHING: frozenset[int] = frozenset()
-_SECOND = itemgetter(1)
 _WORTH_FINDING = 2
 
 
@@ -46,7 +44,7 @@ class _Literals:
         self._ends: dict[int, dict[str, list[int]]] = {}
         self._numbers: dict[str, int] = {}
         self._inside: dict[int, tuple[list[int], list[int]]] = {}
-        self._automaton: ahocorasick.Automaton | None = None
+        self._finder: Finder | None = None
 
     def note(self, text: str) -> int:
         """Have a literal found for its own sake; its number."""
@@ -56,7 +54,7 @@ class _Literals:
         """Note what predicate `index` wants of `text`; with no operator, to be verified."""
         if op is Op.EQUALS:
             self._equals.setdefault(text, []).append(index)
-        elif op is Op.STARTSWITH:
+        elif op is Op.STARTSWITH or not text:
             self._starts.setdefault(len(text), {}).setdefault(text, []).append(index)
         elif op is Op.ENDSWITH:
             self._ends.setdefault(len(text), {}).setdefault(text, []).append(index)
@@ -65,13 +63,9 @@ class _Literals:
             self._inside.setdefault(number, ([], []))[op is None].append(index)
 
     def freeze(self) -> None:
-        """Build the automaton."""
+        """Make ready what looks for literals inside."""
         if self._numbers:
-            automaton = ahocorasick.Automaton(ahocorasick.STORE_INTS)
-            for text, number in self._numbers.items():
-                automaton.add_word(text, number)
-            automaton.make_automaton()
-            self._automaton = automaton
+            self._finder = Finder(list(self._numbers))
 
     def find(self, text: str, true: set[int], verify: set[int]) -> frozenset[int]:
         """Add the predicates that hold, and those to be verified; numbers of literals inside."""
@@ -87,14 +81,14 @@ class _Literals:
             found = literals.get(text[size - length :]) if length <= size else None
             if found:
                 true.update(found)
-        if self._automaton is None or not text:
+        if self._finder is None or not text:
             return _NOTHING
-        # Occurrences are many, distinct literals few: the set is built without Python's loop.
-        inside = frozenset(map(_SECOND, self._automaton.iter(text)))
-        for number in inside & self._inside.keys():
-            contains, unsure = self._inside[number]
-            true.update(contains)
-            verify.update(unsure)
+        inside = self._finder.inside(text)
+        for number in inside:
+            wanted = self._inside.get(number)
+            if wanted is not None:
+                true.update(wanted[0])
+                verify.update(wanted[1])
         return inside
 
 

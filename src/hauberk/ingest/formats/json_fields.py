@@ -28,7 +28,13 @@ class JsonFields:
     def names(self) -> Collection[str]:
         """Names of all fields that any row has; nested ones joined by dots."""
         if self._names is None:
-            self._names = frozenset(name for row in self.rows for name, _ in leaves(row))
+            flat: set[str] = set()
+            for row in self.rows:
+                # Most rows are flat, whose names need no walk.
+                flat.update(
+                    (name for name, _ in leaves(row)) if dict in map(type, row.values()) else row
+                )
+            self._names = frozenset(flat)
         return self._names
 
     def column(self, name: str) -> Sequence[object] | None:
