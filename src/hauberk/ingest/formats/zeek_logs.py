@@ -27,8 +27,8 @@ _ESTABLISHED = ["SF", "S1", "S2", "S3", "RSTO", "RSTR"]
 _NOT_ESTABLISHED = ["S0", "REJ", "SH", "SHR", "RSTOS0", "RSTRH"]
 
 _CONSTANTS: dict[str, str | int] = {
-    "tcp": "tcp", "ssl": "ssl", "ssh": "ssh", "smb": "smb", "rdp": "rdp", "smtp": "smtp",
-    "dce_rpc": "dce_rpc", "Kerberos": "Kerberos", "NTLM": "NTLM", "network": 3,
+    "tcp": "tcp", "udp": "udp", "ssl": "ssl", "ssh": "ssh", "smb": "smb", "rdp": "rdp",
+    "smtp": "smtp", "dhcp": "dhcp", "dce_rpc": "dce_rpc", "Kerberos": "Kerberos", "NTLM": "NTLM", "network": 3,
 }  # fmt: skip
 
 
