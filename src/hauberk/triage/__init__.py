@@ -4,7 +4,7 @@ from .fusion import FusionSettings
 from .interface import Incident, Link, Reason
 from .judge import Triage, TriageSettings, triage
 from .ranking import BUDGET, FLOOR, KINDS_IN_WORDS, within_budget
-from .surprise import Exposure, calibrate, evidence_bits, host_of, spoken
+from .surprise import Exposure, calibrate, evidence_bits, host_of, spoken, without_session
 
 __all__ = [
     "BUDGET",
@@ -23,4 +23,5 @@ __all__ = [
     "spoken",
     "triage",
     "within_budget",
+    "without_session",
 ]

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from .days import held_against_days
 from .fusion import FusionSettings, cluster
 from .interface import Incident
 from .ranking import BUDGET, FLOOR, expected_misses, rank
@@ -52,17 +55,31 @@ def triage(
     settings = settings or TriageSettings()
     history = history or Exposure()
     exposure = history.joined(cells, spoken(findings))
-    _, suspects = _pass(findings, exposure, settings, own_record=False)
-    doubted = {uid for one in suspects if one.probability >= DOUBT for uid in one.findings}
+    first = calibrate(findings, exposure, own_record=False)
+    doubted = _likely(_ranked(first, cluster(first, settings.fusion), exposure, settings))
     exposure = history.joined(cells, spoken(findings, doubted))
-    calibrated, incidents = _pass(findings, exposure, settings, own_record=True)
-    return Triage(calibrated, incidents, exposure, expected_misses(incidents))
+    calibrated = calibrate(findings, exposure)
+    labels = cluster(calibrated, settings.fusion)
+    _, held = held_against_days(calibrated, labels, exposure)
+    doubted = _likely(_ranked(held, labels, exposure, settings))
+    exposure, held = held_against_days(calibrated, labels, exposure, doubted)
+    incidents = _ranked(held, labels, exposure, settings)
+    return Triage(held, incidents, exposure, expected_misses(incidents))
 
 
-def _pass(
-    findings: pl.DataFrame, exposure: Exposure, settings: TriageSettings, *, own_record: bool
-) -> tuple[pl.DataFrame, list[Incident]]:
-    calibrated = calibrate(findings, exposure, own_record=own_record)
-    labels = pl.Series("cluster", cluster(calibrated, settings.fusion))
-    incidents = rank(calibrated.with_columns(labels), budget=settings.budget, floor=settings.floor)
-    return calibrated, incidents
+def _likely(incidents: list[Incident]) -> set[str]:
+    return {uid for one in incidents if one.probability >= DOUBT for uid in one.findings}
+
+
+def _ranked(
+    findings: pl.DataFrame,
+    labels: npt.NDArray[np.int64],
+    exposure: Exposure,
+    settings: TriageSettings,
+) -> list[Incident]:
+    return rank(
+        findings.with_columns(pl.Series("cluster", labels)),
+        budget=settings.budget,
+        floor=settings.floor,
+        subjects=exposure.subjects_a_day(),
+    )

@@ -5,7 +5,9 @@ The log odds of an incident are a sum that a person can check: a prior, the bits
 further tactic that is supported.
 """
 
+import math
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
@@ -20,6 +22,9 @@ from .weighing import Weighed, events_behind, weigh
 
 PRIOR_BITS = -8.0
 """Log2 odds that a cluster of findings is an incident before its evidence is weighed."""
+
+ESTATE_SUBJECTS = 16.0
+"""Subjects watched a day from which the prior falls as their number grows."""
 
 TACTIC_BITS = 1.0
 """Bits for each tactic beyond the first that is supported."""
@@ -41,8 +46,23 @@ MAX_LINKS = 400
 _ENTITY_ORDER = ("host", "user", "principal", "mailbox", "ip", "domain", "process", "file", "hash")
 
 
-def rank(findings: pl.DataFrame, *, budget: float = BUDGET, floor: float = FLOOR) -> list[Incident]:
-    """Incidents from findings with a `cluster` column, most probable first."""
+def prior_bits(subjects: float) -> float:
+    """Log2 odds of one story where so many subjects are watched a day.
+
+    Intruders do not come in proportion to what is watched, stories of findings do: a desk that
+    sees a hundred hosts a day weighs each story against a hundred times as many harmless ones.
+    """
+    return PRIOR_BITS - math.log2(max(1.0, subjects / ESTATE_SUBJECTS))
+
+
+def rank(
+    findings: pl.DataFrame, *, budget: float = BUDGET, floor: float = FLOOR, subjects: float = 0.0
+) -> list[Incident]:
+    """Incidents from findings with a `cluster` column, most probable first.
+
+    `subjects`: how many hosts, addresses and principals are watched a day.
+    """
+    prior = prior_bits(subjects)
     strongest = findings.with_columns(evidence_bits(pl.col("surprise")).alias("bits")).sort(
         "bits", "time", descending=[True, False], nulls_last=True
     )
@@ -51,7 +71,7 @@ def rank(findings: pl.DataFrame, *, budget: float = BUDGET, floor: float = FLOOR
         for (_,), part in strongest.filter(pl.col("cluster") >= 0).group_by(
             "cluster", maintain_order=True
         )
-        if (incident := _incident(part)) is not None
+        if (incident := _incident(part, prior)) is not None
     ]
     incidents.sort(key=lambda one: (-one.probability, -one.severity_id, one.start, one.uid))
     return within_budget(incidents, budget, floor)
@@ -75,15 +95,16 @@ def within_budget(incidents: list[Incident], budget: float, floor: float) -> lis
     return marked
 
 
-def _incident(part: pl.DataFrame) -> Incident | None:
+def _incident(part: pl.DataFrame, prior: float) -> Incident | None:
     weighed = weigh(part)
     times = [one.start for one in weighed if one.start] + [one.end for one in weighed if one.end]
     if not times:
         return None
     support = _techniques(weighed)
-    tactics = tactics_of(technique for technique, bits in support if bits >= SUPPORT_BITS)
-    tactic_bits = min(MAX_TACTIC_BITS, TACTIC_BITS * max(0, len(tactics) - 1))
-    odds = PRIOR_BITS + tactic_bits + sum(one.counted for one in weighed)
+    supported = [technique for technique, bits in support if bits >= SUPPORT_BITS]
+    tactics = tactics_of(supported)
+    tactic_bits = min(MAX_TACTIC_BITS, TACTIC_BITS * max(0, separate_tactics(supported) - 1))
+    odds = prior + tactic_bits + sum(one.counted for one in weighed)
     in_time = sorted(weighed, key=lambda one: (one.start is None, one.start or times[0], one.uid))
     entities = _entities(weighed)
     telling = [one for one in weighed if one.counted > 0] or weighed[:1]
@@ -93,7 +114,7 @@ def _incident(part: pl.DataFrame) -> Incident | None:
         uid=finding_uid("incident", in_time[0].uid),
         title=title(weighed, entities),
         probability=1.0 / (1.0 + 2.0**-odds),
-        prior_bits=PRIOR_BITS,
+        prior_bits=prior,
         tactic_bits=tactic_bits,
         start=min(times),
         end=max(times),
@@ -108,6 +129,29 @@ def _incident(part: pl.DataFrame) -> Incident | None:
         above_budget=False,
         severity_id=max((one.severity_id for one in weighed), default=0),
     )
+
+
+def separate_tactics(techniques: Iterable[str]) -> int:
+    """How many tactics the techniques show if each of them may show one only.
+
+    A technique may serve four tactics, and then says little of which it served: valid accounts
+    alone are no four stages of an attack. Sub-techniques of one technique count as one.
+    """
+    wanted = {
+        one.split(".", 1)[0]: [str(tactic) for tactic in tactics_of([one])] for one in techniques
+    }
+    shown_by: dict[str, str] = {}
+
+    def placed(technique: str, tried: set[str]) -> bool:
+        for tactic in wanted[technique]:
+            if tactic not in tried:
+                tried.add(tactic)
+                if tactic not in shown_by or placed(shown_by[tactic], tried):
+                    shown_by[tactic] = technique
+                    return True
+        return False
+
+    return sum(placed(technique, set()) for technique in wanted)
 
 
 def _techniques(weighed: list[Weighed]) -> list[tuple[str, float]]:

@@ -27,7 +27,8 @@ An attacker who repeats himself to be taken for the weather pays ten times the d
 
 _CELLS = pl.Schema({"host": pl.String(), "day": pl.Date()})
 _HITS = pl.Schema({"rule": pl.String(), **_CELLS, "strength": pl.Float64(), "weight": pl.Float64()})
-_SUBJECT = r"^(host|ip):"
+_SUBJECT = r"^(host|principal|ip):"
+_SESSION = r"(:assumed-role/[^/]+)/.*$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,9 @@ class Exposure:
     """What was watched and what was said of it, in host-days.
 
     `cells` (host, day): host-days with any event; a host is `host:name`, or `ip:address` where
-    only the network tells of it, or "" where nothing does. `hits` (rule, host, day, strength,
-    weight): host-days on which an analytic spoke, the smallest p that it gave, and weight 1 or,
-    inside a likely incident, SUSPICIOUS_WEIGHT.
+    only the network tells of it, or `principal:name` in a cloud, or "" where nothing does.
+    `hits` (rule, host, day, strength, weight): host-days on which an analytic spoke, the smallest
+    p that it gave, and weight 1 or, inside a likely incident, SUSPICIOUS_WEIGHT.
     """
 
     cells: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_CELLS))
@@ -53,6 +54,13 @@ class Exposure:
             .select(_HITS.names()),
         )
 
+    def subjects_a_day(self) -> float:
+        """How many subjects were watched on a usual day: the median over days."""
+        if self.cells.is_empty():
+            return 0.0
+        days = self.cells.filter(pl.col("host") != "").group_by("day").len()
+        return float(str(days["len"].median() or 0.0))
+
 
 def evidence_bits(p: pl.Expr) -> pl.Expr:
     """Most bits that a p-value can be worth for the alternative: log2 of 1 / (-e p ln p).
@@ -66,12 +74,28 @@ def evidence_bits(p: pl.Expr) -> pl.Expr:
 
 
 def host_of(findings: pl.DataFrame) -> pl.Series:
-    """The host or else the address that each finding is first about; "" where there is none."""
+    """The subject each finding is first about: a host, else a cloud principal, else an address.
+
+    "" where there is none.
+    """
     named = pl.col("entities").list.eval(pl.element().filter(pl.element().str.contains(_SUBJECT)))
-    host = named.list.eval(pl.element().filter(pl.element().str.starts_with("host:"))).list.first()
-    return findings.select(pl.coalesce(host, named.list.first()).fill_null("").alias("host"))[
-        "host"
+    first = [
+        named.list.eval(pl.element().filter(pl.element().str.starts_with(kind))).list.first()
+        for kind in ("host:", "principal:")
     ]
+    return findings.select(
+        without_session(pl.coalesce(*first, named.list.first())).fill_null("").alias("host")
+    )["host"]
+
+
+def without_session(principal: pl.Expr) -> pl.Expr:
+    """Principals as one watches them: a role, whatever its session is called each time."""
+    return principal.str.replace(_SESSION, "$1")
+
+
+def kind_of(subject: pl.Expr) -> pl.Expr:
+    """What kind of subject: `host`, `ip`, `principal`. Only its like can say what it says."""
+    return subject.str.split(":").list.first()
 
 
 def spoken(findings: pl.DataFrame, suspicious: set[str] | None = None) -> pl.DataFrame:
@@ -172,12 +196,17 @@ def _estate(asked: pl.DataFrame, exposure: Exposure) -> pl.DataFrame:
         at_home, left_on="reach", right_on="strength", by=["rule", "host"], check_sortedness=False
     )
     others = pl.col("all_hits").fill_null(0.0) - pl.col("own_hits").fill_null(0.0)
-    watched = exposure.cells.height - pl.col("own_days").fill_null(0)
+    kinds = exposure.cells.group_by(kind_of(pl.col("host")).alias("like")).agg(
+        pl.len().alias("watched")
+    )
+    watched = pl.col("watched").fill_null(0) - pl.col("own_days").fill_null(0)
     counted = (ESTATE_PSEUDO_DAYS * pl.col("p") + others) / (ESTATE_PSEUDO_DAYS + watched)
     speaking = pl.col("total").fill_null(0.0) - pl.col("own_total").fill_null(0.0)
     extrapolated = pl.col("p") / pl.col("weakest") * speaking / (ESTATE_PSEUDO_DAYS + watched)
     return (
         met.join(days, on="host", how="left")
+        .with_columns(kind_of(pl.col("host")).alias("like"))
+        .join(kinds, on="like", how="left")
         .join(totals, on="rule", how="left")
         .join(totals_at_home, on=["rule", "host"], how="left")
         .with_columns(pl.max_horizontal(counted, extrapolated).clip(0.0, 1.0).alias("rate"))

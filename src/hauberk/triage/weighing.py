@@ -3,15 +3,27 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import polars as pl
+
+from hauberk.events import FindingKind
 
 SAME_TECHNIQUE = 0.5
 """Worth of a finding relative to a stronger one of the same kind and technique."""
 
 SAME_KIND = 0.75
 """Worth of a finding relative to a stronger one of the same kind."""
+
+SAME_MOMENT = 0.5
+"""Worth of a finding that tells of what a stronger one already told.
+
+Two rules on one event are two opinions; that behaviour finds it rare as well is no second event.
+"""
+
+MOMENT = timedelta(minutes=1)
+"""Two findings that start within it and share two entities tell of one thing that happened."""
 
 KIND_CAP = 24.0
 """Most bits that findings of one kind bring to an incident."""
@@ -48,6 +60,7 @@ def weigh(part: pl.DataFrame) -> list[Weighed]:
     kinds: Counter[str] = Counter()
     rules: set[tuple[str, str]] = set()
     sums: dict[str, float] = {}
+    telling: list[dict[str, Any]] = []
     weighed = []
     for row in part.iter_rows(named=True):
         kind, techniques = row["kind"], tuple(row["techniques"] or ())
@@ -56,12 +69,15 @@ def weigh(part: pl.DataFrame) -> list[Weighed]:
         discount = SAME_TECHNIQUE ** spoken[kind, about] * SAME_KIND ** kinds[kind]
         # The same rule again on the same story is the same evidence again.
         counted = 0.0 if rule in rules else row["bits"] * discount
+        if counted > 0 and _told(row, telling):
+            counted *= SAME_MOMENT
         counted = min(counted, KIND_CAP - sums.get(kind, 0.0))
         if counted > 0:
             rules.add(rule)
             spoken[kind, about] += 1
             kinds[kind] += 1
             sums[kind] = sums.get(kind, 0.0) + counted
+            telling.append(row)
         weighed.append(
             Weighed(
                 row["uid"], row["title"], row["message"], kind, techniques,
@@ -71,3 +87,17 @@ def weigh(part: pl.DataFrame) -> list[Weighed]:
             )
         )  # fmt: skip
     return sorted(weighed, key=lambda one: -one.counted)
+
+
+def _told(row: dict[str, Any], stronger: list[dict[str, Any]]) -> bool:
+    """Whether a stronger finding rests on the same event, or on the same moment and entities."""
+    events, entities = set(row["evidence"] or ()), set(row["entities"] or ())
+    for other in stronger:
+        if row["kind"] == other["kind"] == FindingKind.RULE:
+            continue
+        if not events.isdisjoint(other["evidence"] or ()):
+            return True
+        near = row["time"] and other["time"] and abs(row["time"] - other["time"]) <= MOMENT
+        if near and len(entities.intersection(other["entities"] or ())) >= 2:
+            return True
+    return False
