@@ -1,6 +1,8 @@
 """The records database is what the migrations make, and opens for readers as they need."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -10,16 +12,51 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, inspect
 
 from hauberk.errors import HomeDamagedError, UsageError
 from hauberk.store import Home, database, tables
 
 
+def schema_of(connection: Connection) -> dict[str, object]:
+    said = inspect(connection)
+    return {
+        name: (
+            [{**column, "type": str(column["type"])} for column in said.get_columns(name)],
+            said.get_pk_constraint(name),
+            said.get_indexes(name),
+            said.get_unique_constraints(name),
+            said.get_foreign_keys(name),
+        )
+        for name in said.get_table_names()
+    }
+
+
 def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
-    engine = database.open_for_writing(tmp_path)
-    with engine.connect() as connection:
+    (tmp_path / "migrated.sqlite3").touch()
+    migrated = create_engine(f"sqlite:///{tmp_path / 'migrated.sqlite3'}")
+    made = database.open_for_writing(tmp_path)
+    with migrated.connect() as connection, made.connect() as other:
+        database.migrate(connection, None, tmp_path)
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
-    engine.dispose()
+        assert schema_of(connection) == schema_of(other)
+        versions = [one.exec_driver_sql("SELECT * FROM alembic_version").all()
+                    for one in (connection, other)]  # fmt: skip
+        assert versions[0] == versions[1]
+    made.dispose()
+    migrated.dispose()
+
+
+def test_a_new_home_is_made_without_the_migrations(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from hauberk.store import Home\n"
+        "Home.open(Path(sys.argv[1])).close(); print('alembic' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "home")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "False"
 
 
 def test_the_newest_migration_is_the_one_that_the_code_asks_for() -> None:

@@ -1,16 +1,29 @@
-"""Opens the records database: SQLite in WAL mode, schema brought up to date by Alembic."""
+"""Opens the records database: SQLite in WAL mode, an older schema migrated by Alembic."""
 
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    text,
+)
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from hauberk.errors import HomeDamagedError, UsageError
 
-from .tables import SCHEMA_REVISION
+from .tables import SCHEMA_REVISION, metadata
 
 DATABASE = "records.sqlite3"
 
@@ -57,8 +70,10 @@ def open_for_writing(folder: Path) -> Engine:
             revision = _revision(connection)
             if revision is None:
                 _check_first(folder)
-            if revision != SCHEMA_REVISION:
-                _migrate(connection, revision, path)
+                make(connection)
+                connection.commit()
+            elif revision != SCHEMA_REVISION:
+                migrate(connection, revision, path)
                 connection.commit()
     except BaseException as error:
         engine.dispose()
@@ -147,10 +162,29 @@ def _newer(revision: str, path: Path) -> UsageError:
     )
 
 
-def _migrate(connection: Connection, revision: str | None, path: Path) -> None:
+def make(connection: Connection) -> None:
+    """Make every table at once, as all migrations together do; a test holds both equal.
+
+    Loading Alembic takes longer than a home takes to be made.
+    """
+    metadata.create_all(connection)
+    version = Table(
+        "alembic_version",
+        MetaData(),
+        Column("version_num", String(32), nullable=False),
+        PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+    )
+    version.create(connection, checkfirst=True)
+    connection.execute(insert(version).values(version_num=SCHEMA_REVISION))
+
+
+def migrate(connection: Connection, revision: str | None, path: Path) -> None:
+    """Bring the tables of an older version up to date, by Alembic's migrations.
+
+    Raises UsageError where a newer version of Hauberk made them.
+    """
     if revision is not None and revision > SCHEMA_REVISION:
         raise _newer(revision, path)
-    # Loading Alembic takes longer than opening a home, and few openings need it.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
