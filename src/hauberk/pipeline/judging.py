@@ -22,6 +22,7 @@ from hauberk.events import (
     no_findings,
 )
 from hauberk.store import Home
+from hauberk.triage import without_session
 
 from .guard import DetectorFault, judged
 from .interface import Progress
@@ -134,7 +135,7 @@ def host_days(home: Home, commits: tuple[int, int]) -> pl.DataFrame:
     """Host-days with any event in the commits: (host, day).
 
     A host is `host:name`; `ip:address` for internal addresses that only a network sensor tells of;
-    "" where records name neither.
+    `principal:name` for who calls a cloud; "" where records name none of them.
     """
     present = home.lake.event_classes()
     named = [
@@ -146,6 +147,12 @@ def host_days(home: Home, commits: tuple[int, int]) -> pl.DataFrame:
         for event_class in _FLOW_CLASSES
         if event_class in present
     ]
+    if EventClass.API_ACTIVITY in present:
+        calls = _subjects(
+            home, EventClass.API_ACTIVITY, "actor.user.uid", EntityKind.PRINCIPAL, commits
+        )
+        roles = calls.with_columns(without_session(pl.col("host")))
+        named.append(roles.filter(pl.col("host").str.starts_with("principal:arn:")))
     schema = {"host": pl.String, "day": pl.Date}
     return pl.concat([pl.DataFrame(schema=schema), *named, *flows]).unique()
 
