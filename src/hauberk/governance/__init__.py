@@ -4,6 +4,14 @@ Persons, roles, keys and the policy are folded from signed entries of the ledger
 decision and a model's risk are computed from evidence each time that they are asked for.
 """
 
+from .acts import (
+    add_key,
+    add_person,
+    adopt_policy,
+    give_roles,
+    remove_person,
+    revoke_key,
+)
 from .authority import PREFIXES, Authority, Fault, Person, PublicKey, Unfounded, encoded, lacking
 from .board import VOTE, Conditions, Decision, Vote, decide, read_conditions, read_vote
 from .keys import (
@@ -54,6 +62,9 @@ __all__ = [
     "Tier",
     "Unfounded",
     "Vote",
+    "add_key",
+    "add_person",
+    "adopt_policy",
     "as_text",
     "as_time",
     "assess",
@@ -61,6 +72,7 @@ __all__ = [
     "default_policy",
     "encoded",
     "entry",
+    "give_roles",
     "holds",
     "key_id",
     "lacking",
@@ -73,5 +85,7 @@ __all__ = [
     "read_public",
     "read_signatures",
     "read_vote",
+    "remove_person",
+    "revoke_key",
     "write_private",
 ]

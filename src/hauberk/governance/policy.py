@@ -79,6 +79,7 @@ class Rollout:
 
     canary_share: float
     min_entities: int
+    must_be_good: bool
     alpha: float
     harm: Mapping[str, float]
 
@@ -193,6 +194,7 @@ def _rollout(table: "_Table") -> Rollout:
     return Rollout(
         canary_share=table.number("canary_share", 0.0, 1.0),
         min_entities=table.count("min_entities"),
+        must_be_good=table.flag("must_be_good"),
         alpha=table.number("alpha", 1e-9, 0.5),
         harm={name: harm.number(name, 0.0, 1.0) for name in HARMS},
     )
