@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-
-from hauberk.cli import main
+from tests.cli.commands import event, run
 
 SHADOWS = """
 title: Shadow Copies Gone
@@ -25,32 +24,6 @@ positive:
 negative:
   - {Image: 'C:\Windows\System32\vssadmin.exe', CommandLine: vssadmin list shadows}
 """
-
-
-def event(command: str, image: str = "vssadmin.exe", minute: int = 0) -> str:
-    return json.dumps(
-        {
-            "@timestamp": f"2026-03-02T10:{minute:02}:00Z",
-            "winlog": {
-                "channel": "Microsoft-Windows-Sysmon/Operational",
-                "event_id": 1,
-                "computer_name": "ws07.corp.example",
-                "event_data": {
-                    "Image": rf"C:\Windows\System32\{image}",
-                    "CommandLine": command,
-                    "User": r"CORP\jlee",
-                },
-            },
-        }
-    )
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(one) for one in arguments])
-    code = ended.value.code
-    assert isinstance(code, int)
-    return code
 
 
 @pytest.fixture

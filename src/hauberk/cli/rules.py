@@ -37,7 +37,7 @@ from hauberk.reports import (
     write_findings,
 )
 
-from . import output
+from . import output, tuning
 from .home import Home, home_or_default
 from .progress import Bars
 from .times import instant, ordered
@@ -54,6 +54,10 @@ Examples:
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
+
+app.command("suppress", help=tuning.SUPPRESS_HELP)(tuning.suppress_command)
+app.command("suppressions", help=tuning.LIST_HELP)(tuning.list_command)
+app.command("unsuppress", help=tuning.LIFT_HELP)(tuning.lift_command)
 
 More = Annotated[
     list[Path] | None,

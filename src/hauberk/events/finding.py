@@ -26,6 +26,7 @@ class FindingKind(StrEnum):
     INTEL = "intel"
     DECOY = "decoy"
     PRODUCT = "product"
+    SUPPRESSED = "suppressed"  # kept, and no part of any incident
 
 
 REASON = pl.Struct({"text": pl.String(), "value": pl.String(), "bits": pl.Float64()})

@@ -17,6 +17,7 @@ from .replay import Compared, Replay, replay
 from .rule_folders import RuleUpdate, known_rules, update_rules
 from .rule_record import RuleRecord, rule_records
 from .scan import scan
+from .suppressing import Trial, draft, lift, list_suppressions, suppress, tried
 
 __all__ = [
     "Accounting",
@@ -34,15 +35,21 @@ __all__ = [
     "Scan",
     "ScanOptions",
     "Silent",
+    "Trial",
     "Unread",
+    "draft",
     "explain_event",
     "explain_file",
     "find_rule",
     "hunt",
     "known_rules",
+    "lift",
+    "list_suppressions",
     "look_up",
     "replay",
     "rule_records",
     "scan",
+    "suppress",
+    "tried",
     "update_rules",
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from hauberk.detect.sigma import RuleSet, SigmaDetector
+from hauberk.detect.sigma import RuleSet, SigmaDetector, Suppressions
 from hauberk.events import is_plausible, no_findings
 from hauberk.store import Home
 
@@ -43,6 +43,7 @@ def hunt(
     since: datetime | None = None,
     until: datetime | None = None,
     progress: Progress | None = None,
+    suppressions: Suppressions | None = None,
 ) -> Hunt:
     """Judge every stored event with since <= time < until by `rules`.
 
@@ -50,7 +51,7 @@ def hunt(
     there is no home.
     """
     progress = progress or Silent()
-    detector = SigmaDetector(rules)
+    detector = SigmaDetector(rules, suppressions=suppressions)
     said = [no_findings()]
     events = 0
     faults = []

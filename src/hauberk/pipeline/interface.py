@@ -121,7 +121,8 @@ class Scan:
     `incidents` are those that the scanned input has part in, best first, above and below budget.
     `findings` (FINDING_SCHEMA, calibrated) are those of these incidents. `evidence` are the
     events that they name, one row an event, by metadata.uid, OCSF columns with nulls left out of
-    `dict`s. `seconds` by stage. `faults` are batches that a detector could not judge.
+    `dict`s. `suppressed` counts firings of the home that suppressions keep out of incidents.
+    `seconds` by stage. `faults` are batches that a detector could not judge.
     """
 
     options: ScanOptions
@@ -136,6 +137,7 @@ class Scan:
     seconds: Mapping[str, float]
     started: datetime
     faults: Sequence[str] = ()
+    suppressed: int = 0
 
     @property
     def above(self) -> list[Incident]:

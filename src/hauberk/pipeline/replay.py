@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from hauberk.detect import Detector
-from hauberk.detect.sigma import SigmaDetector
+from hauberk.detect.sigma import SigmaDetector, Suppressions
 from hauberk.errors import UsageError
 from hauberk.events import EventBatch, EventGroup
 from hauberk.ingest import Batch, Unreadable, find_inputs, format_named, parse_again, read_batches
@@ -22,6 +22,7 @@ from .interface import Silent
 from .judging import judge_lake
 from .rule_folders import known_rules
 from .scan import judges
+from .suppressions import suppressions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ def replay(home_path: Path, reference: str) -> Replay:
     """
     with Home.open(home_path, read_only=True) as home:
         finding, number = _finding(home, reference)
-        fields, behaviour = judges(SigmaDetector(known_rules(home.path, _rules(home))))
+        rules = known_rules(home.path, _rules(home))
+        suppressions = Suppressions(suppressions_of(home))
+        fields, behaviour = judges(SigmaDetector(rules, suppressions=suppressions))
         detector = next(
             (one for one in [*fields, *behaviour] if one.spec.name == finding["detector"]), None
         )

@@ -11,8 +11,9 @@ import polars as pl
 
 from hauberk.detect import Detector, State
 from hauberk.detect.known_detectors import detectors
-from hauberk.detect.sigma import SigmaDetector
+from hauberk.detect.sigma import CorrelationDetector, SigmaDetector, Suppressions
 from hauberk.errors import UnreadableInputError
+from hauberk.events import FindingKind
 from hauberk.store import Commit, Home, StoredIncident
 from hauberk.triage import (
     Exposure,
@@ -29,6 +30,9 @@ from .ingesting import Ingested, ingest
 from .interface import Progress, RefusedRule, Scan, ScanOptions, Silent
 from .judging import Judged, judge_lake
 from .rule_folders import known_rules
+from .suppressions import suppressions_of
+
+_TOLD = pl.col("kind") != FindingKind.SUPPRESSED
 
 TRIAGE_STATE = "triage"
 """Name under which the base rates are kept among the detectors' states."""
@@ -45,8 +49,9 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
     clock = _Clock()
     with clock.of("rules loaded"):
         rules = known_rules(options.home, options.rules)
-        fields, behaviour = judges(SigmaDetector(rules))
     with Home.open(options.home) as home:
+        suppressions = Suppressions(suppressions_of(home))
+        fields, behaviour = judges(SigmaDetector(rules, suppressions=suppressions))
         if options.baseline:
             with clock.of("baseline"):
                 _learn(home, options, fields, behaviour, progress)
@@ -65,6 +70,7 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
                 pl.col("uid").is_in([uid for one in shown for uid in one.findings])
             )
             evidence = evidence_of(home, shown, findings)
+        hidden = _hidden(home) if len(suppressions) else 0
     if not read.batches and read.unread:
         first = read.unread[0]
         more = f" ({len(read.unread) - 1} more like it)" if len(read.unread) > 1 else ""
@@ -85,8 +91,15 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
         detectors=[one.spec.name for one in [*fields, *behaviour]],
         seconds={**clock.seconds, **read.seconds, **judged.seconds},
         started=started,
-        faults=[str(one) for one in [*read.faults, *judged.faults]],
+        faults=[str(one) for one in [*read.faults, *judged.faults, *judged.lost]],
+        suppressed=hidden,
     )
+
+
+def _hidden(home: Home) -> int:
+    """Firings that suppressions keep out of incidents."""
+    found = home.records.findings().filter(~_TOLD)
+    return int(found["count"].sum())
 
 
 class _Clock:
@@ -106,7 +119,10 @@ def judges(sigma: Detector) -> tuple[list[Detector], list[Detector]]:
     """Detectors that judge records as they are parsed, and those that judge the lake."""
     known = [one for one in detectors() if one.spec.name != sigma.spec.name]
     fields = [sigma, *(one for one in known if one.spec.reads_fields)]
-    return fields, [one for one in known if not one.spec.reads_fields]
+    behaviour = [one for one in known if not one.spec.reads_fields]
+    if isinstance(sigma, SigmaDetector) and sigma.rules.correlations:
+        behaviour.append(CorrelationDetector(sigma.rules))
+    return fields, behaviour
 
 
 def _states(home: Home, behaviour: Sequence[Detector]) -> dict[str, State]:
@@ -187,14 +203,14 @@ def _triage(home: Home, judged: Judged, options: ScanOptions) -> Triage:
     """Fuse all findings of the home, those just judged included."""
     # What was just said again with more stands in the place of what is stored.
     said = pl.concat([home.records.findings(), judged.findings])
-    findings = said.unique("uid", keep="last", maintain_order=True)
+    findings = said.unique("uid", keep="last", maintain_order=True).filter(_TOLD)
     settings = TriageSettings(budget=options.budget)
     return triage(findings, judged.cells, exposure_of(home), settings)
 
 
 def _in_time(home: Home, made: Triage, options: ScanOptions) -> Triage:
     """The same for the findings of a time range alone: an answer that is shown and not stored."""
-    findings = home.records.findings(since=options.since, until=options.until)
+    findings = home.records.findings(since=options.since, until=options.until).filter(_TOLD)
     settings = TriageSettings(budget=options.budget)
     return triage(findings, made.exposure.cells.clear(), made.exposure, settings)
 

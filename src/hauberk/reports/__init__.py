@@ -4,7 +4,15 @@ from .html import write_html
 from .navigator import coverage
 from .navigator import layer as navigator_layer
 from .ocsf import write_findings, write_json, write_view
-from .rules import print_coverage, print_explained, print_hunt, print_rules, print_update
+from .rules import (
+    print_coverage,
+    print_explained,
+    print_hunt,
+    print_rules,
+    print_suppressions,
+    print_trial,
+    print_update,
+)
 from .terminal import print_scan
 from .views import print_finding, print_incident, print_replay, print_verification
 from .words import plain
@@ -21,6 +29,8 @@ __all__ = [
     "print_replay",
     "print_rules",
     "print_scan",
+    "print_suppressions",
+    "print_trial",
     "print_update",
     "print_verification",
     "write_findings",

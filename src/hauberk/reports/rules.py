@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hauberk.detect.sigma import Rule
-from hauberk.pipeline import Explained, Hunt, RuleRecord, RuleUpdate
+from hauberk.detect.sigma import Rule, Suppression
+from hauberk.pipeline import Explained, Hunt, RuleRecord, RuleUpdate, Trial
 
 from .navigator import by_tactic
-from .words import count, moment, plain
+from .words import count, moment, percent, plain
 
 _LEVEL_STYLE = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 SHOWN_FINDINGS = 3
@@ -165,3 +165,46 @@ def print_update(done: RuleUpdate, console: Console, *, dry_run: bool = False) -
             style="dim",
         )
     )
+
+
+def print_trial(trial: Trial, console: Console) -> None:
+    """What a suppression would have hidden of the past."""
+    made = trial.suppression
+    console.print(Text(f"{plain(trial.rule.title)}  {trial.rule.uid[:8]}", style="bold"))
+    console.print(
+        Text(
+            f"   until {moment(made.until)}, {plain(made.owner)}: {plain(made.reason)}", style="dim"
+        )
+    )
+    total = trial.hidden + trial.kept
+    style = "yellow" if trial.hidden == total else ""
+    said = f"   would have hidden {trial.hidden:,} of {count(total, 'firing')}"
+    where = ", ".join(plain(one.partition(":")[2], 60) for one in trial.places[:SHOWN_FILES])
+    console.print(Text(said + (f", on {where}" if where else ""), style=style))
+    for incident in trial.incidents[:SHOWN_FILES]:
+        line = f"   {percent(incident.probability)}  {plain(incident.title, 160)}"
+        console.print(Text(f"{line}  {incident.uid[:8]} rests on one of them", style="red"))
+    if len(trial.incidents) > SHOWN_FILES:
+        console.print(Text(f"   … and {len(trial.incidents) - SHOWN_FILES:,} more incidents"))
+    if not trial.hidden:
+        console.print(Text("   nothing of this home would have been hidden", style="dim"))
+
+
+def print_suppressions(
+    found: Sequence[tuple[Suppression, int]],
+    titles: Mapping[str, str],
+    now: datetime,
+    console: Console,
+) -> None:
+    """Every suppression, those that have expired dimmed."""
+    for made, hidden in found:
+        expired = made.until <= now
+        style = "dim" if expired else ""
+        title = plain(titles.get(made.rule, "a rule that is gone"), 120)
+        console.print(Text(f"{made.uid}  {title}  {made.rule[:8]}", style=style or "bold"))
+        end = "expired" if expired else "until"
+        told = f"   {end} {moment(made.until)}, {plain(made.owner)}: {plain(made.reason)}"
+        console.print(Text(told, style=style))
+        tests = {key: value for key, value in made.detection.items() if key != "condition"}
+        console.print(Text(f"   {plain(tests, 240)}  hid {count(hidden, 'firing')}", style="dim"))
+    console.print(Text(count(len(found), "suppression"), style="dim"))

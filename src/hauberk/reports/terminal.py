@@ -86,6 +86,12 @@ def _judged(scan: Scan) -> Text:
             f" {plain(first.reason)}",
             style="not bold yellow",
         )
+    if scan.suppressed:
+        text.append(
+            f"\n{count(scan.suppressed, 'firing')} kept out of incidents by suppressions"
+            " (`hauberk rules suppressions`)",
+            style="not bold yellow",
+        )
     if scan.faults:
         text.append(
             f"\n{count(len(scan.faults), 'batch', 'batches')} not judged by a detector, the first:"
