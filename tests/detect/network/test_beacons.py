@@ -175,3 +175,31 @@ def test_state_is_bounded(capture, monkeypatch):
     _, state = judge(capture, rows)
     assert state["moments"].height <= 300 + 256
     assert state["users"].height <= 100 + 256
+
+
+def test_a_near_perfect_beacon_that_nobody_else_has_rises_on_a_web_port(capture):
+    estate = people(hosts=14)
+    lone = calls(130, 60, 0.02, port=443)
+    findings, _ = judge(capture, [*estate, *lone])
+    said = findings.filter(findings["entities"].list.first() == f"ip:{HOST}")
+    assert said["surprise"].min() <= 2 * beacons.LONE
+    loose, _ = judge(capture, [*estate, *calls(130, 60, 0.4, port=443)])
+    assert loose.is_empty() or loose["surprise"].min() >= beacons.INNOCENT
+
+
+def test_a_rhythm_that_others_share_stays_low_on_a_web_port(capture):
+    shared = [row for host in range(3) for row in calls(130, 60, 0.02, port=443,
+                                                         src=f"10.0.0.{20 + host}")]  # fmt: skip
+    findings, _ = judge(capture, [*people(hosts=14), *shared])
+    assert findings.is_empty() or findings["surprise"].min() >= beacons.INNOCENT
+
+
+def test_evidence_is_of_the_pair_and_ends_with_the_latest(capture):
+    rows = [*people(hosts=4), *calls(70, 60, 0.05)]
+    batch = capture.flows(rows)
+    findings, _ = capture.run(beacons.detector(), [batch])
+    flows = batch.tables[EventClass.NETWORK_ACTIVITY]
+    for row in findings.iter_rows(named=True):
+        shown = flows.filter(flows["metadata.uid"].is_in(row["evidence"]))
+        assert shown.select("src_endpoint.ip", "dst_endpoint.ip").n_unique() == 1
+        assert shown["time"].max() == row["end_time"]

@@ -8,9 +8,12 @@ innocent pair is regular:
 | destination | P(regular, innocent) |
 |---|---|
 | a web port or a service that is known to call home | 0.004 |
+| a web port, near perfect, and nobody else calls there | 0.001 |
 | any other port | 0.00005 |
 | any other port, and most calls fail | 0.00002 |
 
+Near perfect is at least `STEADY` connections within a tenth of the period, alike in size; nobody
+else, where at least `ESTATE` sources were seen: what comes with a program is on more than one host.
 It grows 3 times where sizes differ from call to call, and 30 times where three sources or more, and
 a tenth of all, call the same destination; between two public addresses it is never below 0.004.
 What this environment's own pairs do weighs in by `judgement`.
@@ -42,7 +45,10 @@ FORGOTTEN_US = 7 * DAY_US
 
 WEB = (80, 443, 8080, 8443)
 _CLOCKS = (53, 67, 68, 123, 137, 138, 546, 547, 853, 1900, 5353, 5355)
-INNOCENT, ODD, ODD_FAILED, UNSIDED = 0.004, 5e-5, 2e-5, 0.004
+INNOCENT, LONE, ODD, ODD_FAILED, UNSIDED = 0.004, 0.001, 5e-5, 2e-5, 0.004
+
+STEADY, ESTATE = 32, 10
+"""Connections that have to be near perfect, and sources that have to be known, for `LONE`."""
 
 _MOMENTS = pl.Schema(
     {
@@ -284,8 +290,14 @@ def _weighed(due: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
     odd = ~pl.col("port").is_in(CALLING)
     failing = pl.col("bad") > 0.7
     crowd = (pl.col("users") >= 3) & (pl.col("users") * 10 >= pl.col("sources"))
+    lone = (pl.col("users") == 1) & (pl.col("sources") >= ESTATE)
+    perfect = (
+        (pl.col("number") >= STEADY) & (pl.col("jitter") <= 0.1) & (pl.col("spread") <= 0.1)
+        & (pl.col("bits") >= STEADY)
+    )  # fmt: skip
+    usual = pl.when(pl.col("port").is_in(WEB) & perfect & lone).then(LONE).otherwise(INNOCENT)
     innocent = (
-        pl.when(odd & failing).then(ODD_FAILED).when(odd).then(ODD).otherwise(INNOCENT)
+        pl.when(odd & failing).then(ODD_FAILED).when(odd).then(ODD).otherwise(usual)
         * pl.when(pl.col("spread") > 0.5).then(3.0).otherwise(1.0)
         * pl.when(crowd).then(30.0).otherwise(1.0)
     )

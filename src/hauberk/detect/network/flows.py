@@ -154,7 +154,7 @@ def _shaped(rows: pl.DataFrame) -> pl.DataFrame:
     us, uid = pl.col("us"), pl.col("uid")
     before = (us > us.shift(1)) | ((us == us.shift(1)) & (uid >= uid.shift(1)))
     in_order = bool(shaped.select(before.all(ignore_nulls=True)).item())
-    return _sided(shaped if in_order else shaped.sort("us", "uid"))
+    return sided(shaped if in_order else shaped.sort("us", "uid"))
 
 
 def _protocols(names: pl.Series) -> pl.Series:
@@ -181,7 +181,7 @@ _V4_INTERNAL = (
 )
 
 
-def _sided(rows: pl.DataFrame) -> pl.DataFrame:
+def sided(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with `src_in`, `dst_in`, `to_many` and `reply`; each address is looked at once."""
     distinct = pl.concat([rows["src"].unique(), rows["dst"].unique()]).unique()
     plain = distinct.str.contains(_V4)

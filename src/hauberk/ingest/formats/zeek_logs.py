@@ -28,7 +28,8 @@ _NOT_ESTABLISHED = ["S0", "REJ", "SH", "SHR", "RSTOS0", "RSTRH"]
 
 _CONSTANTS: dict[str, str | int] = {
     "tcp": "tcp", "udp": "udp", "ssl": "ssl", "ssh": "ssh", "smb": "smb", "rdp": "rdp",
-    "smtp": "smtp", "dhcp": "dhcp", "dce_rpc": "dce_rpc", "Kerberos": "Kerberos", "NTLM": "NTLM", "network": 3,
+    "smtp": "smtp", "dhcp": "dhcp", "dce_rpc": "dce_rpc",
+    "Kerberos": "Kerberos", "NTLM": "NTLM", "network": 3,
 }  # fmt: skip
 
 
