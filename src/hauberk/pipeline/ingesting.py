@@ -18,7 +18,7 @@ from typing import Self
 
 import polars as pl
 
-from hauberk.detect import Detector
+from hauberk.detect import Detector, State
 from hauberk.events import EventBatch, EventClass, is_plausible, no_findings
 from hauberk.ingest import (
     Batch,
@@ -57,6 +57,7 @@ class Parsing:
     findings: pl.DataFrame
     seconds: Mapping[str, float]
     faults: Sequence[DetectorFault] = ()
+    left: Mapping[str, State] = field(default_factory=dict)  # tables for later, by detector
 
 
 @dataclass(slots=True)
@@ -93,6 +94,7 @@ class _Portion:
             },
             dead_letters=[letter for parsing in self.parsings for letter in parsing.letters],
             findings=pl.concat([parsing.findings for parsing in self.parsings]),
+            states=_joined([parsing.left for parsing in self.parsings]),
             facts=facts,
         )
 
@@ -144,9 +146,12 @@ def parse(batch: Batch, judges: Sequence[Detector]) -> Parsing:
     stamping = time.perf_counter()
     findings = [no_findings()]
     faults = []
+    left = {}
     for judge in judges:
-        said, _, fault = judged(judge, events, {})
+        said, tables, fault = judged(judge, events, {})
         findings.append(said)
+        if tables:
+            left[judge.spec.name] = tables
         if fault is not None:
             faults.append(fault)
     judging = time.perf_counter()
@@ -177,7 +182,21 @@ def parse(batch: Batch, judges: Sequence[Detector]) -> Parsing:
         pl.concat(findings),
         {"parse": parsing - began, "normalise": stamping - parsing, "rules": judging - stamping},
         faults,
+        left,
     )
+
+
+def _joined(parts: Sequence[Mapping[str, State]]) -> dict[str, State]:
+    """Tables that detectors left with several batches, those of one name as one."""
+    frames: dict[str, dict[str, list[pl.DataFrame]]] = {}
+    for part in parts:
+        for detector, tables in part.items():
+            for name, frame in tables.items():
+                frames.setdefault(detector, {}).setdefault(name, []).append(frame)
+    return {
+        detector: {name: pl.concat(found, how="diagonal") for name, found in tables.items()}
+        for detector, tables in frames.items()
+    }
 
 
 MAX_REASONS = 1000

@@ -12,6 +12,7 @@ from datetime import datetime
 import polars as pl
 
 from hauberk.detect import Detector, State
+from hauberk.detect.sigma import CorrelationDetector
 from hauberk.events import (
     EntityKind,
     EventBatch,
@@ -24,6 +25,7 @@ from hauberk.events import (
 from hauberk.store import Home
 from hauberk.triage import without_session
 
+from .correlating import correlate
 from .guard import DetectorFault, judged
 from .interface import Progress
 
@@ -41,6 +43,7 @@ class Judged:
     events: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     faults: Sequence[DetectorFault] = ()
+    lost: Sequence[str] = ()  # what was forgotten or came too late, a sentence each
 
 
 def wanted_columns(detectors: Sequence[Detector]) -> dict[EventClass, list[str]]:
@@ -104,10 +107,13 @@ def judge_lake(
     said = [no_findings()]
     seconds: dict[str, float] = {}
     faults: list[DetectorFault] = []
+    lost: list[str] = []
     events = 0
     progress.begin("judge", None, "events")
+    of_hits = [one for one in detectors if isinstance(one, CorrelationDetector)]
+    of_lake = [one for one in detectors if not one.spec.reads_hits]
     for batch in slices(home, columns, commits):
-        for detector in detectors:
+        for detector in of_lake:
             name = detector.spec.name
             began = time.perf_counter()
             findings, after[name], fault = judged(detector, batch, after.get(name, {}))
@@ -118,10 +124,18 @@ def judge_lake(
                 said.append(findings)
         events += batch.height
         progress.advance("judge", batch.height)
+    for correlating in of_hits:
+        name, began = correlating.spec.name, time.perf_counter()
+        correlated = correlate(home, correlating, after.get(name, {}), commits)
+        after[name] = correlated.state
+        said.append(correlated.findings)
+        faults.extend(correlated.faults)
+        lost.extend(correlated.lost)
+        seconds[name] = time.perf_counter() - began
     progress.end("judge")
     # A detector may say a finding again with more, in a later slice: its last word counts.
     last = pl.concat(said).unique("uid", keep="last", maintain_order=True)
-    return Judged(last, after, host_days(home, commits), events, seconds, faults)
+    return Judged(last, after, host_days(home, commits), events, seconds, faults, lost)
 
 
 _FLOW_CLASSES = (

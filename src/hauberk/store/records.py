@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -270,6 +270,25 @@ class Records:
             name: self._state_table(facts["path"], facts["sha256"])
             for name, facts in json.loads(found).items()
         }
+
+    def left(
+        self, detector: str, table: str, *, after_commit: int, until_commit: int
+    ) -> Iterator[pl.DataFrame]:
+        """A table that a detector left with each commit after one and up to another, in order.
+
+        Raises HomeDamagedError where a file is not what was written.
+        """
+        states = tables.states
+        query = select(states.c.tables).where(
+            states.c.detector == detector,
+            states.c.number > after_commit,
+            states.c.number <= until_commit,
+        )
+        with self._engine.connect() as connection:
+            found = list(connection.execute(query.order_by(states.c.number)).scalars())
+        for facts in map(json.loads, found):
+            if table in facts:
+                yield self._state_table(facts[table]["path"], facts[table]["sha256"])
 
     def _state_table(self, relative: str, expected: str) -> pl.DataFrame:
         path = self._home / relative

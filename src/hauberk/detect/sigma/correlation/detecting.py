@@ -17,9 +17,9 @@ from hauberk.detect.sigma.program import PROGRAM_VERSION, RuleSet
 from hauberk.events import EventBatch, FindingKind, findings_frame, no_findings
 
 from .hits import joined_hits
-from .memory import CAPACITY, Memory, as_state, forget, from_state, no_rows, none_open
+from .memory import CAPACITY, Memory, as_state, forget, from_state, none_open
 from .rule import Correlation
-from .stepping import ROW_SCHEMA, SECOND, Step, grouped, step
+from .stepping import ROW_SCHEMA, SECOND, Step, grouped, no_rows, step
 from .telling import Teller
 
 LATENESS = timedelta(minutes=10)
@@ -62,12 +62,13 @@ class CorrelationDetector:
         self._capacity = capacity
         self._teller = Teller(self.spec, rules)
         self._paths = _paths(self._correlations)
+        self._read = {uid for one in self._correlations for uid in one.rules}
 
     def judge(self, batch: EventBatch, state: State) -> tuple[pl.DataFrame, State]:
         """Findings that are final with the hits of this batch, and the state after it."""
         if not self._correlations or batch.hits is None or not batch.hits.height:
             return no_findings(), state
-        memory = self._with(from_state(state), batch.hits)
+        memory = self._with(self._remembered(state), batch.hits)
         done = (memory.latest or 0) - self._lateness
         if memory.waiting.height > MAX_WAITING:
             half = memory.waiting["time"].sort()[-MAX_WAITING // 2]
@@ -80,7 +81,7 @@ class CorrelationDetector:
 
     def pending(self, state: State) -> pl.DataFrame:
         """What would be said of the hits that still wait if none came after them."""
-        memory = from_state(state)
+        memory = self._remembered(state)
         if memory.latest is None or not self._correlations:
             return no_findings()
         found: list[dict[str, object]] = []
@@ -102,6 +103,16 @@ class CorrelationDetector:
         """Whether any of the hits is older than what has been judged."""
         done = from_state(state).done if state else None
         return done is not None and bool((hits["time"].dt.epoch("us") < done).any())
+
+    def _remembered(self, state: State) -> Memory:
+        """The memory of a state, without correlations that are no longer judged."""
+        memory = from_state(state)
+        known = {one.uid for one in self._correlations}
+        return replace(
+            memory,
+            held={uid: frame for uid, frame in memory.held.items() if uid in known},
+            opened={uid: frame for uid, frame in memory.opened.items() if uid in known},
+        )
 
     def _with(self, memory: Memory, hits: pl.DataFrame) -> Memory:
         """The memory with hits that wait, and time moved on by them."""
@@ -175,8 +186,11 @@ class CorrelationDetector:
             was = held.get(one.uid, no_rows())
             if not rows.height and not was.height:
                 continue
-            done = step(one, was, opened.get(one.uid, none_open()), grouped(one, rows), until)
-            held[one.uid], opened[one.uid], told[one.uid] = done.held, done.opened, done.told
+            fresh, open_ = grouped(one, rows), opened.get(one.uid, none_open())
+            done = step(one, was, open_, fresh, until, tells=one.uid in self._read)
+            held[one.uid], opened[one.uid] = done.held, done.opened
+            if one.uid in self._read:
+                told[one.uid] = done.told
             if not one.silent:
                 found.extend(self._told(one, done))
         return replace(memory, held=held, opened=opened)

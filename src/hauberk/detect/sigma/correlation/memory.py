@@ -9,7 +9,7 @@ from hauberk.detect import State
 from hauberk.events import TIME
 
 from .hits import joined_hits, no_hits
-from .stepping import GROUPED, OPEN_SCHEMA, ROW_SCHEMA
+from .stepping import OPEN_SCHEMA, no_rows
 
 CAPACITY = 200_000
 """Rows that are held for all correlations together."""
@@ -45,11 +45,6 @@ class Memory:
     def size(self) -> int:
         """Rows that are held."""
         return sum(frame.height for frame in self.held.values())
-
-
-def no_rows() -> pl.DataFrame:
-    """A frame of held rows without any."""
-    return pl.DataFrame(schema={**ROW_SCHEMA, **GROUPED})
 
 
 def none_open() -> pl.DataFrame:

@@ -42,6 +42,11 @@ OPEN_SCHEMA = pl.Schema({"group": pl.String(), "anchor": TIME, "anchor_uid": pl.
 """Matches that may still grow: one a group."""
 
 
+def no_rows() -> pl.DataFrame:
+    """A frame of rows without any."""
+    return pl.DataFrame(schema={**ROW_SCHEMA, **GROUPED})
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What a step made.
@@ -88,11 +93,18 @@ def _field(one: Correlation, name: str, rows: pl.DataFrame) -> pl.Expr:
 
 
 def step(
-    one: Correlation, held: pl.DataFrame, opened: pl.DataFrame, fresh: pl.DataFrame, until: int
+    one: Correlation,
+    held: pl.DataFrame,
+    opened: pl.DataFrame,
+    fresh: pl.DataFrame,
+    until: int,
+    *,
+    tells: bool = True,
 ) -> Step:
     """Carry a correlation on to `until`: every row before it has come, none of it or after.
 
-    `fresh` are grouped rows that were not there before; `held` and `opened` its memory.
+    `fresh` are grouped rows that were not there before; `held` and `opened` its memory. Without
+    `tells` no other correlation reads it, and `told` has no rows.
     """
     places = {rule: place for place, rule in reversed(list(enumerate(one.rules)))}
     rows = (
@@ -109,14 +121,16 @@ def step(
     )
     if one.judges_whole_windows:
         return _whole(one, rows, until)
-    return _sliding(one, rows, opened, until)
+    return _sliding(one, rows, opened, until, tells=tells)
 
 
 def _micros(rows: pl.DataFrame, name: str = "time") -> Ints:
     return rows[name].dt.epoch("us").to_numpy().astype(np.int64)
 
 
-def _sliding(one: Correlation, rows: pl.DataFrame, opened: pl.DataFrame, until: int) -> Step:
+def _sliding(
+    one: Correlation, rows: pl.DataFrame, opened: pl.DataFrame, until: int, *, tells: bool
+) -> Step:
     span = one.timespan * SECOND
     times, groups = _micros(rows), rows["group_number"].to_numpy()
     windows = sliding(groups, times, span)
@@ -144,7 +158,7 @@ def _sliding(one: Correlation, rows: pl.DataFrame, opened: pl.DataFrame, until: 
     return Step(
         rows,
         matches,
-        _told(one, rows, matches, candidates, origins),
+        _told(one, rows, matches, candidates, origins) if tells else no_rows(),
         _kept(rows, still, until - span, span),
         still,
     )
