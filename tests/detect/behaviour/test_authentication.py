@@ -245,3 +245,43 @@ def test_older_data_that_come_after_newer_are_judged_at_their_own_time():
     assert findings.is_empty()
     findings, _ = judge(burst(9, begin=-year + 100 * 86_400), state)
     assert rules(findings) == ["auth.guessing"]
+
+
+def told_twice(rows, late):
+    """The attempts as two products record them, the second so many seconds later."""
+    first = log(rows).with_columns(pl.lit("windows").alias("metadata.product.name"))
+    second = first.with_columns(
+        pl.lit("zeek").alias("metadata.product.name"),
+        pl.col("time") + pl.duration(milliseconds=int(late * 1000)),
+        ("z" + pl.col("metadata.uid")).alias("metadata.uid"),
+    )
+    return pl.concat([first, second]).sort("time", "metadata.uid")
+
+
+@pytest.mark.parametrize("late", [0.0, 0.4, 3.0])
+def test_what_two_products_record_counts_once(late):
+    five, _ = judge(told_twice(burst(5, step=1), late))
+    assert rules(five) == []
+    ten, _ = judge(told_twice(burst(10, step=1), late))
+    assert "8 failed log-ons" in ten["message"][0]
+    assert ten["time"][0] == START
+    assert ten["end_time"][0] <= START + timedelta(seconds=7 + late)
+
+
+def test_two_products_that_see_different_attempts_add_up():
+    apart = told_twice(burst(6, step=60), late=20)
+    findings, _ = judge(apart)
+    assert rules(findings) == ["auth.guessing"]
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.integers(0, 80), max_size=4))
+def test_echoes_do_not_depend_on_the_cuts(cuts):
+    rows = told_twice(burst(20, step=1) + burst(20, account="bob", begin=5, step=2), late=1.5)
+    whole, _ = judge(rows)
+    parts, state = [], {}
+    for begin, end in pairwise([0, *sorted(cuts), rows.height]):
+        if end > begin:
+            found, state = judge(rows.slice(begin, end - begin), state)
+            parts.append(found)
+    assert pl.concat(parts).sort("uid")["message"].equals(whole.sort("uid")["message"])

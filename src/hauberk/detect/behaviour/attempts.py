@@ -5,6 +5,7 @@ import polars as pl
 from hauberk.events import TIME, EventBatch, EventClass, Status
 
 from .bursts import DAY_US
+from .echoes import heard_once
 from .scopes import address, host, user
 
 COLUMNS = (
@@ -40,8 +41,10 @@ ATTEMPT_SCHEMA = pl.Schema(
 )
 
 
-def attempts(batch: EventBatch, clock_us: int, number: int) -> pl.DataFrame:
-    """Attempts in the order of their events.
+def attempts(
+    batch: EventBatch, clock_us: int, number: int, voices: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Attempts in the order of their events, and the table of voices (see `echoes`) after them.
 
     Columns of ATTEMPT_SCHEMA and `fail`; `us` begins at `clock_us` at least, `number` at `number`.
     A batch that begins more than a day before the clock is older data, judged at its own time.
@@ -67,11 +70,13 @@ def attempts(batch: EventBatch, clock_us: int, number: int) -> pl.DataFrame:
         user(raw, "user.name").str.slice(0, _MAX_NAME).alias("account"),
         target.alias("host"),
         (pl.col("status_id") == Status.FAILURE).alias("fail"),
+        pl.col("metadata.product.name").fill_null("").alias("product"),
     ).filter(pl.col("account").is_not_null())
     if named.height and named["us"].head(1).item() < clock_us - DAY_US:
         clock_us = 0
-    return named.select(
-        pl.int_range(number, number + pl.len(), dtype=pl.Int64).alias("number"),
-        pl.col("us").cum_max().clip(lower_bound=clock_us),
-        pl.exclude("us"),
+    ordered = named.with_columns(pl.col("us").cum_max().clip(lower_bound=clock_us))
+    heard, after = heard_once(ordered, voices)
+    numbered = heard.drop("product").select(
+        pl.int_range(number, number + pl.len(), dtype=pl.Int64).alias("number"), pl.all()
     )
+    return numbered, after

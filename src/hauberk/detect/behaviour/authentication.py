@@ -38,6 +38,7 @@ from .campaigns import (
     few,
     finding,
 )
+from .echoes import VOICE_SCHEMA
 from .measure import SPOKEN_SCHEMA, held_to_measure
 from .quiet import QUIET_SCHEMAS, QuietSpraying
 from .walking import MAX_KEYS, PAIR, bursts_after, kept_as_evidence, walked
@@ -76,6 +77,7 @@ _SCHEMAS: Mapping[str, pl.Schema] = {
     ),
     "clock": pl.Schema({"us": pl.Int64(), "attempts": pl.Int64()}),
     "spoken": SPOKEN_SCHEMA,
+    "voices": VOICE_SCHEMA,
     **dict.fromkeys(_MEASURES, HISTORY_SCHEMA),
     **QUIET_SCHEMAS,
 }
@@ -114,7 +116,7 @@ class AuthenticationDetector:
 
     spec = DetectorSpec(
         name="authentication",
-        version="1",
+        version="2",
         kind=FindingKind.AUTHENTICATION,
         title="Passwords guessed, sprayed, and found",
         columns={EventClass.AUTHENTICATION: COLUMNS},
@@ -127,7 +129,8 @@ class AuthenticationDetector:
         }
         if tables["clock"].is_empty():
             tables["clock"] = pl.DataFrame({"us": [0], "attempts": [0]}, schema=_SCHEMAS["clock"])
-        rows = attempts(batch, *tables["clock"].row(0))
+        us, number = tables["clock"].row(0)
+        rows, tables["voices"] = attempts(batch, us, number, tables["voices"])
         found: list[dict[str, object]] = []
         for part in _epochs(rows, int(tables["clock"]["attempts"][0])):
             found.extend(self._judge_attempts(part, tables))
