@@ -1,9 +1,10 @@
 """Findings into clusters: through the entities they share, near in time, rarest entity first.
 
-Two findings belong together when both name an entity that joins (not a hub: a domain controller
-or a service account is in everybody's findings) and the time between them is short for how telling
-that entity is. Findings that say little (p above BRIDGE_SURPRISE) attach to a cluster but never
-join two.
+Findings of one analytic within half a minute belong together whatever they name: who reaches ten
+hosts at once has done one thing. Two others belong together when both name an entity that joins
+(not a hub: a domain controller or a service account is in everybody's findings) and the time
+between them is short for how telling that entity is. Findings that say little (p above
+BRIDGE_SURPRISE) attach to a cluster but never join two.
 """
 
 from collections.abc import Iterable
@@ -29,6 +30,9 @@ HUB_PARTNERS = 12
 
 MAX_HOSTS = 40
 """Hosts in one cluster before it is cut again along its most telling entities only."""
+
+AT_ONCE_SECONDS = 30
+"""Telling findings of one analytic that follow each other so soon are one doing on many hosts."""
 
 _KIND_WEIGHT = {
     "host": 1.0, "user": 1.0, "ip": 0.8, "process": 1.0, "principal": 1.0,
@@ -80,11 +84,12 @@ def cluster(
 ) -> npt.NDArray[np.int64]:
     """A cluster number for each finding, in row order; -1 for those that belong to none.
 
-    Needs the columns time, end_time, entities, surprise of FINDING_SCHEMA.
+    Needs the columns time, end_time, entities, surprise, rule_uid of FINDING_SCHEMA.
     """
     settings = settings or FusionSettings()
     labels = np.full(findings.height, -1, dtype=np.int64)
-    frame = findings.select("time", "end_time", "entities", "surprise").with_row_index("row")
+    columns = ("time", "end_time", "entities", "surprise", "rule_uid")
+    frame = findings.select(columns).with_row_index("row")
     weights = entity_weights(frame, settings)
     telling = frame.filter(pl.col("surprise") <= settings.bridge_surprise)
     _label(telling, weights, settings, labels, minimum=0.05)
@@ -101,7 +106,8 @@ def _label(
 ) -> None:
     """Label findings by connected component; components with too many hosts are cut again."""
     rows = telling["row"].to_numpy()
-    components = _components(rows, _edges(telling, weights, settings, minimum))
+    edges = [*_edges(telling, weights, settings, minimum), *_at_once(telling)]
+    components = _components(rows, edges)
     start = int(labels.max(initial=-1)) + 1
     labels[rows] = start + components
     if minimum >= 0.7:
@@ -140,6 +146,18 @@ def _edges(
     share = (pl.col("weaker") / TELLING_BITS).clip(0.0, 1.0)
     near = (silence <= settings.join_hours * pl.col("weight") * share).fill_null(value=True)
     return steps.filter(near).select("before", "row").unique().iter_rows()
+
+
+def _at_once(telling: pl.DataFrame) -> Iterable[tuple[int, int]]:
+    """Pairs of findings of one analytic within moments, on whatever hosts: one doing on many."""
+    steps = telling.select("row", "time", "rule_uid").drop_nulls().sort("rule_uid", "time", "row")
+    near = pl.col("time").diff().over("rule_uid") <= pl.duration(seconds=AT_ONCE_SECONDS)
+    return (
+        steps.with_columns(pl.col("row").shift(1).over("rule_uid").alias("before"))
+        .filter(near)
+        .select("before", "row")
+        .iter_rows()
+    )
 
 
 def _components(

@@ -27,6 +27,7 @@ An attacker who repeats himself to be taken for the weather pays ten times the d
 
 _CELLS = pl.Schema({"host": pl.String(), "day": pl.Date()})
 _HITS = pl.Schema({"rule": pl.String(), **_CELLS, "strength": pl.Float64(), "weight": pl.Float64()})
+_BY_RULE = [FindingKind.RULE, FindingKind.NETWORK, FindingKind.AUTHENTICATION]
 _SUBJECT = r"^(host|principal|ip):"
 _SESSION = r"(:assumed-role/[^/]+)/.*$"
 
@@ -119,7 +120,7 @@ def spoken(findings: pl.DataFrame, suspicious: set[str] | None = None) -> pl.Dat
 
 def _analytic() -> pl.Expr:
     """Who speaks: a rule by itself; every other detector as one, however many it tells of."""
-    by_rule = pl.col("kind").is_in([FindingKind.RULE, FindingKind.NETWORK])
+    by_rule = pl.col("kind").is_in(_BY_RULE)
     return pl.when(by_rule).then(pl.col("rule_uid")).otherwise(pl.col("detector"))
 
 
