@@ -12,7 +12,7 @@ from hauberk import __version__
 from hauberk.errors import ExitCode, HauberkError
 from hauberk.reports import plain
 
-from . import emulate, output, replay, rules, scan, show, verify
+from . import emulate, models_acts, output, people, policy, replay, rules, scan, show, verify
 
 # The family of what Typer says of a command line, whichever library it takes its parser from.
 _COMMAND_LINE = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
@@ -42,6 +42,9 @@ app.command("show", help=show.HELP)(show.command)
 app.command("verify", help=verify.HELP)(verify.command)
 app.command("replay", help=replay.HELP)(replay.command)
 app.add_typer(rules.app, name="rules")
+app.add_typer(models_acts.models_app, name="models")
+app.add_typer(people.people_app, name="people")
+app.add_typer(policy.policy_app, name="policy")
 
 
 def _print_version(wanted: bool) -> None:

@@ -49,6 +49,7 @@ from .signing import (
     sign_with_sigstore,
     verify_files,
 )
+from .storage import signature_folder
 from .telemetry import Occurrence, columns_of, keep
 from .tensors import Array, read_tensors, write_tensors
 from .versions import Bundle, Move, SigningKey, Stage, Version
@@ -122,6 +123,7 @@ __all__ = [
     "sign_files",
     "sign_with_pkcs11",
     "sign_with_sigstore",
+    "signature_folder",
     "trust_key",
     "verify_files",
     "vote",

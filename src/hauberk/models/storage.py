@@ -7,6 +7,9 @@ names is what an interrupted registration left: it holds what its name says or i
 import os
 import secrets
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hauberk.store import Home
@@ -14,6 +17,7 @@ from hauberk.store import Home
 from .artifact import Artifact, read_artifact
 from .documents import SIGNATURE
 from .reading import ArtifactError
+from .versions import Version
 
 FOLDER = "models"
 
@@ -60,6 +64,17 @@ def write_whole(path: Path, data: bytes) -> None:
 def write_signature(home: Path, digest: str, bundle: str) -> None:
     """Put a bundle beside the files it signs, for other tools; the ledger holds the one we read."""
     write_whole(folder_of(home, digest) / SIGNATURE, bundle.encode())
+
+
+@contextmanager
+def signature_folder(home: Home, version: Version) -> Iterator[Path]:
+    """A copy of a version's files in a folder of its name, for a library that signs folders."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / version.model.name
+        copy.mkdir()
+        for name in version.files:
+            shutil.copyfile(folder_of(home.path, version.artifact) / name, copy / name)
+        yield copy
 
 
 def sweep(home: Path) -> int:

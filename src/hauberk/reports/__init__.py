@@ -1,6 +1,19 @@
 """Floor 6: a scan as people and machines read it."""
 
 from .html import write_html
+from .models import (
+    as_facts,
+    decision_lines,
+    different,
+    judged_at,
+    lineage,
+    listed,
+    people_lines,
+    policy_lines,
+    risk_lines,
+    shown,
+    when,
+)
 from .navigator import coverage
 from .navigator import layer as navigator_layer
 from .ocsf import write_findings, write_json, write_view
@@ -18,9 +31,17 @@ from .views import print_finding, print_incident, print_replay, print_verificati
 from .words import plain
 
 __all__ = [
+    "as_facts",
     "coverage",
+    "decision_lines",
+    "different",
+    "judged_at",
+    "lineage",
+    "listed",
     "navigator_layer",
+    "people_lines",
     "plain",
+    "policy_lines",
     "print_coverage",
     "print_explained",
     "print_finding",
@@ -33,6 +54,9 @@ __all__ = [
     "print_trial",
     "print_update",
     "print_verification",
+    "risk_lines",
+    "shown",
+    "when",
     "write_findings",
     "write_html",
     "write_json",
