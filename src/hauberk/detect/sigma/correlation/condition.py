@@ -93,7 +93,8 @@ def _words(text: str) -> list[str]:
     while place < len(text):
         found = _TOKEN.match(text, place)
         if found is None:
-            raise CorrelationFaultError(f"the condition has {text[place]!r}, which says nothing")
+            sign = text[place:].lstrip()[0]
+            raise CorrelationFaultError(f"the condition has {sign!r}, which says nothing")
         words.append(found.group(1) or found.group(2))
         place = found.end()
     return words

@@ -173,6 +173,7 @@ class CorrelationDetector:
     ) -> Memory:
         base = ready.with_columns(
             pl.col("rule").alias("child"),
+            pl.col("time").alias("since"),
             pl.lit(value=True).alias("counts"),
             pl.lit(1, pl.Int64).alias("events"),
             pl.concat_list("uid").alias("evidence"),

@@ -28,6 +28,7 @@ ROW_SCHEMA = pl.Schema(
         "child": pl.String(),  # uid of the rule or correlation that the correlation names
         "base": pl.String(),  # uid of the rule that fired on the event
         "time": TIME,
+        "since": TIME,  # of the first event that it rests on
         "uid": pl.String(),
         "entities": pl.List(pl.String()),
         "counts": pl.Boolean(),  # false for what only goes on with a match that was counted
@@ -254,12 +255,13 @@ def _as_matches(
         counts.alias("counts"),
         pl.when(counts).then(counts.cum_sum() - 1).cast(pl.UInt32).alias("match"),
     )
-    whole = window.select("evidence", "events").with_row_index("match")
+    whole = window.select("evidence", "events", "begin").with_row_index("match")
     joined = numbered.join(whole, on="match", how="left", suffix="_all", maintain_order="left")
     return joined.with_columns(
         pl.coalesce("events_all", pl.lit(1, pl.Int64)).alias("events"),
+        pl.coalesce("begin", "time").alias("since"),
         pl.coalesce("evidence_all", pl.concat_list("uid")).alias("evidence"),
-    ).drop("match", "events_all", "evidence_all")
+    ).drop("match", "events_all", "evidence_all", "begin")
 
 
 def said(rows: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame:
@@ -273,14 +275,14 @@ def said(rows: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame:
     ends = np.cumsum(lengths)
     offsets = np.arange(total) - np.repeat(ends - lengths, lengths)
     at = np.repeat(matches["first"].to_numpy(), lengths) + offsets
-    spread = rows.select("child", "place", "time", "entities", "counts", "events", "evidence")[
-        at
-    ].with_columns(pl.Series("match", np.repeat(np.arange(len(lengths)), lengths)))
+    spread = rows.select(
+        "child", "place", "time", "since", "entities", "counts", "events", "evidence"
+    )[at].with_columns(pl.Series("match", np.repeat(np.arange(len(lengths)), lengths)))
     sums = (
         spread.group_by("match", maintain_order=True)
         .agg(
             pl.col("events").sum(),
-            pl.col("time").min().alias("begin"),
+            pl.col("since").min().alias("begin"),
             pl.col("time").max().alias("end"),
         )
         .sort("match")
