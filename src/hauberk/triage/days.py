@@ -5,7 +5,7 @@ their bits add up to an incident that is none. The estate knows better. For each
 the bits of its findings are summed; the share of other subjects' days with a sum as large says
 what all of them together are worth.
 
-    u     = the sum that one in twenty of the other days exceeds (at least FEWEST_IN_TAIL days)
+    u     = the sum that one in a hundred of the other days exceeds (at least FEWEST_IN_TAIL days)
     m     = by how much those that exceed it do so on average
     rate  = days with at least this sum / days; beyond u, share above u * exp(-(sum - u) / m)
     worth = evidence_bits(rate)
@@ -33,7 +33,7 @@ MOST_BITS = 1000.0
 FEWEST_DAYS = 30
 """Other days of the same kind of subject from which a comparison is worth making."""
 
-TAIL_SHARE = 0.05
+TAIL_SHARE = 0.01
 FEWEST_IN_TAIL = 5
 """The share of days, and at least how many, whose sums are the tail that is extrapolated."""
 

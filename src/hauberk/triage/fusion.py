@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from .surprise import evidence_bits
+from .surprise import AT_ONCE_SECONDS, evidence_bits
 
 BRIDGE_SURPRISE = 0.03
 """Findings less surprising than this tell too little to join two stories."""
@@ -31,8 +31,6 @@ HUB_PARTNERS = 12
 MAX_HOSTS = 40
 """Hosts in one cluster before it is cut again along its most telling entities only."""
 
-AT_ONCE_SECONDS = 30
-"""Telling findings of one analytic that follow each other so soon are one doing on many hosts."""
 
 _KIND_WEIGHT = {
     "host": 1.0, "user": 1.0, "ip": 0.8, "process": 1.0, "principal": 1.0,

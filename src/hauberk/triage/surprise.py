@@ -25,6 +25,15 @@ SUSPICIOUS_WEIGHT = 0.1
 An attacker who repeats himself to be taken for the weather pays ten times the days.
 """
 
+AT_ONCE_SECONDS = 30
+"""Findings of one analytic that follow each other so soon are one doing on many hosts."""
+
+SELDOM = 0.01
+"""Largest p of a word that is taken so."""
+
+DOING_MINUTES = 15
+"""Longest such doing: what goes on for longer is the usual state of things."""
+
 _CELLS = pl.Schema({"host": pl.String(), "day": pl.Date()})
 _HITS = pl.Schema({"rule": pl.String(), **_CELLS, "strength": pl.Float64(), "weight": pl.Float64()})
 _BY_RULE = [FindingKind.RULE, FindingKind.NETWORK, FindingKind.AUTHENTICATION]
@@ -140,6 +149,7 @@ def calibrate(
         return findings
     rows = findings.select(
         "kind",
+        "time",
         pl.col("surprise").alias("p"),
         _analytic().alias("rule"),
         pl.col("time").dt.date().alias("day"),
@@ -148,7 +158,7 @@ def calibrate(
     if judged.is_empty():
         return findings
     asked = judged.select("kind", "rule", "host", "day", "p").unique()
-    rates = _estate(asked, exposure)
+    rates = _estate(asked, exposure, one_doing(judged, exposure))
     if own_record:
         rules = asked.filter(pl.col("kind") == FindingKind.RULE)
         rates = _own(rates, rules.select("rule", "host", "day").unique(), exposure)
@@ -169,7 +179,43 @@ def calibrate(
     return findings.with_columns(surprise)
 
 
-def _estate(asked: pl.DataFrame, exposure: Exposure) -> pl.DataFrame:
+def one_doing(judged: pl.DataFrame, exposure: Exposure) -> pl.DataFrame:
+    """Hits of other hosts that came with a host's own: one row (rule, host, day, along).
+
+    What says of itself that it is seldom right by chance and says it of ten hosts within moments
+    speaks of one doing, and the ten do not vouch for each other that it is common: together they
+    count as one. `along` is the weight beyond that. Not so for weak words and for what is merely
+    rare: the system's own jobs run everywhere at the same minute.
+    """
+    merely_rare = pl.col("rule").str.starts_with("rarity-")
+    steps = (
+        judged.filter(pl.col("p") <= SELDOM, ~merely_rare)
+        .select("rule", "host", "day", "time")
+        .sort("rule", "time")
+        .with_columns(
+            (pl.col("time").diff().over("rule") > pl.duration(seconds=AT_ONCE_SECONDS))
+            .fill_null(value=True)
+            .cum_sum()
+            .alias("doing")
+        )
+    )
+    hasty = pl.col("time").max() - pl.col("time").min() <= pl.duration(minutes=DOING_MINUTES)
+    brief = steps.group_by("rule", "doing").agg(hasty.alias("hasty")).filter("hasty")
+    seen = (
+        steps.join(brief, on=["rule", "doing"], how="semi")
+        .select("rule", "host", "day", "doing")
+        .unique()
+        .join(exposure.hits.select("rule", "host", "day", "weight"), on=["rule", "host", "day"])
+    )
+    beside = pl.col("weight").sum().over("rule", "doing") - pl.col("weight")
+    return (
+        seen.with_columns((beside - 1.0).clip(lower_bound=0.0).alias("along"))
+        .group_by("rule", "host", "day")
+        .agg(pl.col("along").max())
+    )
+
+
+def _estate(asked: pl.DataFrame, exposure: Exposure, doing: pl.DataFrame) -> pl.DataFrame:
     """`asked` with `rate`: how often other hosts' days heard the analytic say something as strong.
 
     Counted where there is something to count. Below that, extrapolated: a detector judges a host
@@ -196,21 +242,27 @@ def _estate(asked: pl.DataFrame, exposure: Exposure) -> pl.DataFrame:
     ).join_asof(
         at_home, left_on="reach", right_on="strength", by=["rule", "host"], check_sortedness=False
     )
-    others = pl.col("all_hits").fill_null(0.0) - pl.col("own_hits").fill_null(0.0)
+    along = pl.col("along").fill_null(0.0)
+    others = pl.col("all_hits").fill_null(0.0) - pl.col("own_hits").fill_null(0.0) - along
+    others = others.clip(lower_bound=0.0)
     kinds = exposure.cells.group_by(kind_of(pl.col("host")).alias("like")).agg(
         pl.len().alias("watched")
     )
     watched = pl.col("watched").fill_null(0) - pl.col("own_days").fill_null(0)
     counted = (ESTATE_PSEUDO_DAYS * pl.col("p") + others) / (ESTATE_PSEUDO_DAYS + watched)
-    speaking = pl.col("total").fill_null(0.0) - pl.col("own_total").fill_null(0.0)
+    speaking = pl.col("total").fill_null(0.0) - pl.col("own_total").fill_null(0.0) - along
+    speaking = speaking.clip(lower_bound=0.0)
     extrapolated = pl.col("p") / pl.col("weakest") * speaking / (ESTATE_PSEUDO_DAYS + watched)
+    # Silence proves no more than the days that it lasted.
+    silent = pl.min_horizontal("p", 1.0 / (1.0 + watched))
     return (
         met.join(days, on="host", how="left")
+        .join(doing, on=["rule", "host", "day"], how="left")
         .with_columns(kind_of(pl.col("host")).alias("like"))
         .join(kinds, on="like", how="left")
         .join(totals, on="rule", how="left")
         .join(totals_at_home, on=["rule", "host"], how="left")
-        .with_columns(pl.max_horizontal(counted, extrapolated).clip(0.0, 1.0).alias("rate"))
+        .with_columns(pl.max_horizontal(counted, extrapolated, silent).clip(0.0, 1.0).alias("rate"))
     )
 
 
