@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hauberk.detect.network import scans, tally
+from hauberk.detect.network import guessing, noise, scans, tally
 from hauberk.events import FINDING_SCHEMA
 
 from .conftest import Capture
@@ -89,7 +89,7 @@ def test_noise_from_the_internet_is_told_once_and_softly(capture):
     findings, _ = judge(capture, rows)
     inbound = findings.filter(findings["rule_uid"] == "network.inbound")
     assert 1 <= inbound.height <= 12
-    assert findings["surprise"].min() >= scans.NOISE
+    assert findings["surprise"].min() >= noise.NOISE
     assert inbound["entities"][0][0] == f"ip:{TARGET}"
 
 
@@ -104,7 +104,7 @@ def test_many_like_connections_to_a_password_service_are_guessing(capture):
     assert said["surprise"][0] < 1e-3
 
 
-def guessing(findings):
+def guesses(findings):
     return findings.filter(findings["rule_uid"] == "network.guessing")
 
 
@@ -116,7 +116,7 @@ def test_a_service_that_is_polled_day_and_night_is_not_guessed_at(capture):
         for i in range(86_400 // every)
     ]
     findings, _ = judge(capture, rows)
-    assert guessing(findings).is_empty()
+    assert guesses(findings).is_empty()
 
 
 def test_what_a_pair_did_before_as_fast_is_no_news(capture):
@@ -126,20 +126,20 @@ def test_what_a_pair_did_before_as_fast_is_no_news(capture):
     first, state = judge(capture, burst(0, 400))
     again, state = judge(capture, burst(90_000, 500), state)
     more, _ = judge(capture, burst(180_000, 500), state)
-    assert not guessing(first).is_empty()
-    assert guessing(again).is_empty()
-    assert guessing(more).is_empty()
+    assert not guesses(first).is_empty()
+    assert guesses(again).is_empty()
+    assert guesses(more).is_empty()
 
 
 def test_transfers_in_a_hurry_are_not_guesses(capture):
     rows = [(i, INSIDE, TARGET, 445, {"traffic.bytes_in": 90_000}) for i in range(400)]
-    assert guessing(judge(capture, rows)[0]).is_empty()
+    assert guesses(judge(capture, rows)[0]).is_empty()
 
 
 def test_guesses_at_a_database_in_a_hurry_are_told_softly(capture):
     rows = [(i / 5, INSIDE, TARGET, 1433, {"traffic.bytes_in": 300}) for i in range(1000)]
-    said = guessing(judge(capture, rows)[0])
-    assert said["surprise"].min() >= scans.POOLED
+    said = guesses(judge(capture, rows)[0])
+    assert said["surprise"].min() >= guessing.POOLED
 
 
 def test_a_flood_is_told_by_its_rate(capture):

@@ -88,7 +88,7 @@ class BeaconDetector:
 
     spec = DetectorSpec(
         name="network-beacons",
-        version="2",
+        version="3",
         kind=FindingKind.NETWORK,
         title="Beacons",
         columns=FLOW_COLUMNS,

@@ -68,23 +68,23 @@ def judged_measures(
         due.extend(chosen)
         after.update(kept)
     due.sort(key=lambda one: (one[1]["us"], one[1]["uid"], one[0].name))
-    cases = [
-        Case(
-            measure.name,
-            next((name for name in measure.about(row) if name), ""),
-            whole(row["window"]) // measure.told_a,
-            float(str(row["model"])),
-            whole(row["population"]),
-        )
-        for measure, row, _ in due
-    ]
-    ps, past = judged(cases, state)
+    ps, past = judged([_case(measure, row) for measure, row, _ in due], state)
     found = [
         _finding(measure, row, evidence, p, spec)
         for (measure, row, evidence), p in zip(due, ps, strict=True)
         if p is not None
     ]
     return findings_frame(found), {**after, **past}
+
+
+def _case(measure: Measure, row: Row) -> Case:
+    subject = next((name for name in measure.about(row) if name), "")
+    window, model = whole(row["window"]) // measure.told_a, float(str(row["model"]))
+    if row.get("src_in") is False and row.get("dst_in") is True:
+        # Sources on the Internet are without number: it is the targets and days that count, so that
+        # what an exposed host hears every day sinks by its own rate.
+        return Case(f"{measure.name} from outside", subject, window, model, 0)
+    return Case(measure.name, subject, window, model, whole(row["population"]))
 
 
 def keyed(rows: pl.DataFrame, key: list[str], target: str, window: int = DAY_US) -> pl.DataFrame:

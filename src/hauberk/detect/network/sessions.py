@@ -182,7 +182,7 @@ class SessionDetector:
 
     spec = DetectorSpec(
         name="network-long",
-        version="2",
+        version="3",
         kind=FindingKind.NETWORK,
         title="Long, repeated and futile sessions",
         columns=FLOW_COLUMNS,

@@ -154,7 +154,7 @@ class VolumeDetector:
 
     spec = DetectorSpec(
         name="network-volume",
-        version="2",
+        version="3",
         kind=FindingKind.NETWORK,
         title="Data sent out and programs fetched",
         columns={**FLOW_COLUMNS, EventClass.HTTP_ACTIVITY: HTTP_COLUMNS},
