@@ -100,10 +100,7 @@ class EventBatch:
         by_class: dict[EventClass, list[pl.DataFrame]] = {}
         for group in groups:
             by_class.setdefault(group.event_class, []).append(group.events)
-        tables = {
-            event_class: pl.concat(frames, how="diagonal_relaxed")
-            for event_class, frames in by_class.items()
-        }
+        tables = {event_class: _joined(frames) for event_class, frames in by_class.items()}
         return cls(batch_id, tables, groups)
 
     def events(self, event_class: EventClass, columns: Iterable[str]) -> pl.DataFrame:
@@ -137,3 +134,13 @@ class EventBatch:
 
 def _same(one: pl.DataFrame, other: pl.DataFrame) -> bool:
     return one is other or (one.schema == other.schema and one.equals(other))
+
+
+def _joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The rows of all frames, with the columns that any of them has."""
+    if len(frames) == 1:
+        return frames[0]
+    try:
+        return pl.concat(frames, how="diagonal")
+    except pl.exceptions.PolarsError:  # columns of several types; to look for them takes longer
+        return pl.concat(frames, how="diagonal_relaxed")

@@ -48,13 +48,26 @@ def within_calendar(frame: pl.DataFrame) -> pl.DataFrame:
 
     Python and SQL have no value for them: one such time would fail whoever looks at its rows.
     """
+    strange = [series.name for series in frame if series.dtype == TIME and _is_beyond(series)]
+    if not strange:
+        return frame
     return frame.with_columns(
         pl.when(pl.col(name).to_physical().is_between(_FIRST_MICROS, _LAST_MICROS)).then(
             pl.col(name)
         )
-        for name, kind in frame.schema.items()
-        if kind == TIME
+        for name in strange
     )
+
+
+def _is_beyond(times: pl.Series) -> bool:
+    """Whether any time is one that no calendar holds: two bounds, and no query for few rows."""
+    micros = times.to_physical()
+    low, high = micros.min(), micros.max()
+    return not (
+        low is None
+        or (isinstance(low, int) and isinstance(high, int)
+            and low >= _FIRST_MICROS and high <= _LAST_MICROS)
+    )  # fmt: skip
 
 
 def is_plausible(time: pl.Expr) -> pl.Expr:

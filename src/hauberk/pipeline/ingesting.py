@@ -19,9 +19,18 @@ from typing import Self
 import polars as pl
 
 from hauberk.detect import Detector, State
-from hauberk.events import EventBatch, EventClass, is_plausible, no_findings
+from hauberk.events import (
+    EARLIEST,
+    LATEST,
+    EventBatch,
+    EventClass,
+    is_plausible,
+    no_findings,
+)
 from hauberk.ingest import (
     Batch,
+    Known,
+    Parsed,
     Skipped,
     Unreadable,
     dead_letters,
@@ -93,7 +102,9 @@ class _Portion:
                 for event_class, frames in tables.items()
             },
             dead_letters=[letter for parsing in self.parsings for letter in parsing.letters],
-            findings=pl.concat([parsing.findings for parsing in self.parsings]),
+            findings=pl.concat(
+                [_NO_FINDINGS, *(p.findings for p in self.parsings if p.findings.height)]
+            ),
             states=_joined([parsing.left for parsing in self.parsings]),
             facts=facts,
         )
@@ -144,18 +155,19 @@ def parse(batch: Batch, judges: Sequence[Detector]) -> Parsing:
     groups = stamp(parsed, batch)
     events = EventBatch.from_groups(batch.batch_id, groups)
     stamping = time.perf_counter()
-    findings = [no_findings()]
+    findings: list[pl.DataFrame] = []
     faults = []
     left = {}
     for judge in judges:
         said, tables, fault = judged(judge, events, {})
-        findings.append(said)
+        if said.height:
+            findings.append(said)
         if tables:
             left[judge.spec.name] = tables
         if fault is not None:
             faults.append(fault)
     judging = time.perf_counter()
-    letters = dead_letters(parsed, batch)
+    letters = _letters(parsed, batch)
     entry = BatchEntry(
         batch_id=batch.batch_id,
         source=batch.records.source,
@@ -168,22 +180,30 @@ def parse(batch: Batch, judges: Sequence[Detector]) -> Parsing:
         records=parsed.records + len(batch.oversize),
         events=events.height,
         aggregated=parsed.aggregated,
-        rejected=letters.height,
+        rejected=len(letters),
         head=batch.records.head,
         modified=batch.records.modified,
     )
     return Parsing(
         entry,
         events.tables,
-        [
-            DeadLetter(batch.batch_id, row[0], row[1], row[2], row[3], row[4])
-            for row in letters.select("source", "offset", "length", "reason", "raw").iter_rows()
-        ],
-        pl.concat(findings),
+        letters,
+        pl.concat(findings) if findings else _NO_FINDINGS,
         {"parse": parsing - began, "normalise": stamping - parsing, "rules": judging - stamping},
         faults,
         left,
     )
+
+
+def _letters(parsed: Parsed, batch: Batch) -> list[DeadLetter]:
+    if not (parsed.rejects or batch.oversize):
+        return []
+    rows = dead_letters(parsed, batch).select("source", "offset", "length", "reason", "raw")
+    return [DeadLetter(batch.batch_id, *row) for row in rows.iter_rows()]
+
+
+def _is_plausible(time: object) -> bool:
+    return isinstance(time, datetime) and EARLIEST <= time <= LATEST
 
 
 def _joined(parts: Sequence[Mapping[str, State]]) -> dict[str, State]:
@@ -199,6 +219,8 @@ def _joined(parts: Sequence[Mapping[str, State]]) -> dict[str, State]:
     }
 
 
+_NO_FINDINGS = no_findings()
+
 MAX_REASONS = 1000
 """Distinct reasons of rejection that are counted apart; an attacker can make any number."""
 
@@ -207,6 +229,13 @@ def _gathered(known: Counter[str], letters: Sequence[DeadLetter]) -> Iterator[st
     for letter in letters:
         reason = letter.reason[:160]
         yield reason if reason in known or len(known) < MAX_REASONS else "for other reasons"
+
+
+_Range = tuple[int, str, str]
+"""Length, sha256 and id of a batch that this scan has read."""
+
+MAX_RANGES = 100_000
+"""Beginnings of batches by which a copy of a file that has grown since is known within a scan."""
 
 
 @dataclass(slots=True)
@@ -222,6 +251,7 @@ class Ingested:
     bytes: int = 0
     first: datetime | None = None
     last: datetime | None = None
+    ranges: dict[tuple[str, int], list[_Range]] = field(default_factory=dict)
     files: dict[str, set[str]] = field(default_factory=dict)
     counts: dict[str, Counter[str]] = field(default_factory=dict)
 
@@ -229,6 +259,11 @@ class Ingested:
         """Count one batch."""
         entry = parsing.entry
         self.batches[entry.batch_id] = entry.records
+        if len(self.ranges) < MAX_RANGES:
+            beginning = (entry.first_record, entry.start)
+            self.ranges.setdefault(beginning, []).append(
+                (entry.length, entry.sha256, entry.batch_id)
+            )
         self.files.setdefault(entry.format, set()).add(entry.source)
         self.counts.setdefault(entry.format, Counter()).update(
             records=entry.records,
@@ -245,8 +280,13 @@ class Ingested:
             self.seconds[stage] += seconds  # type: ignore[assignment]  # a Counter adds floats too
 
     def _span(self, frame: pl.DataFrame) -> None:
-        times = frame.select(pl.col("time").filter(is_plausible(pl.col("time"))))["time"]
+        if "time" not in frame.columns:
+            return
+        times = frame["time"]
         low, high = times.min(), times.max()
+        if not (_is_plausible(low) and _is_plausible(high)):
+            times = frame.select(pl.col("time").filter(is_plausible(pl.col("time"))))["time"]
+            low, high = times.min(), times.max()
         if isinstance(low, datetime) and isinstance(high, datetime):
             self.first = min(self.first or low, low)
             self.last = max(self.last or high, high)
@@ -324,37 +364,47 @@ def _batches(
 ) -> Iterator[Batch]:
     """Batches that the home does not hold yet, read ahead of their use."""
     ids: dict[tuple[str, int], str] = {}
+    # Of an empty home there is nothing to ask, and to ask takes as long as to parse a small file.
+    anew = home.records.last_commit() == 0
 
     def known(first_record: str, start: int) -> list[tuple[int, str]]:
-        ranges = home.records.known_ranges(first_record, start)
-        ids.update({(one.sha256, start): one.batch_id for one in ranges})
-        return [(one.length, one.sha256) for one in ranges]
+        ranges = list(done.ranges.get((first_record, start), ()))
+        if not anew:
+            stored = home.records.known_ranges(first_record, start)
+            ranges += [(one.length, one.sha256, one.batch_id) for one in stored]
+        ids.update({(sha256, start): batch_id for _, sha256, batch_id in ranges})
+        return [(length, sha256) for length, sha256, _ in ranges]
 
-    def read() -> Iterator[Batch | Unread | Skipped | _Size]:
-        for found in find_inputs(paths):
-            if isinstance(found, Unreadable):
-                yield Unread(found.source, found.reason)
-                continue
-            format_ = recognise(found.head, found.path)
-            if format_ is None:
-                yield Unread(found.source, why_unrecognised(found.head))
-            else:
-                yield from read_batches(found, format_, known=known)
-            if found.fault:
-                yield Unread(found.source, found.fault)
-            yield _Size(found.size or 0)
+    def is_known(batch_id: str) -> bool:
+        return batch_id in done.batches or (not anew and home.records.has_batch(batch_id))
 
-    for item in read_ahead(read()):
+    for item in read_ahead(_read(paths, known)):
         if isinstance(item, Unread):
             done.unread.append(item)
         elif isinstance(item, _Size):
             progress.advance("read", item.bytes)
         elif isinstance(item, Skipped):
             _pass_over(home, ids[item.sha256, item.offset], done)
-        elif item.batch_id in done.batches or home.records.has_batch(item.batch_id):
+        elif is_known(item.batch_id):
             _pass_over(home, item.batch_id, done)
         else:
             yield item
+
+
+def _read(paths: Sequence[Path], known: Known) -> Iterator["Batch | Unread | Skipped | _Size"]:
+    """Everything under the paths, batch by batch, and the size of each file once it is read."""
+    for found in find_inputs(paths):
+        if isinstance(found, Unreadable):
+            yield Unread(found.source, found.reason)
+            continue
+        format_ = recognise(found.head, found.path)
+        if format_ is None:
+            yield Unread(found.source, why_unrecognised(found.head))
+        else:
+            yield from read_batches(found, format_, known=known)
+        if found.fault:
+            yield Unread(found.source, found.fault)
+        yield _Size(found.size or 0)
 
 
 @dataclass(frozen=True, slots=True)

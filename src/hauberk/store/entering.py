@@ -10,6 +10,9 @@ from .commit import BatchEntry, DeadLetter, StoredIncident
 from .lake_files import LakeFile
 from .rows import batch_facts, incident_rows, letter_digests
 
+_ASK_AT_ONCE = 500
+"""Values in one SQL `IN`; every database takes so many."""
+
 
 def enter_batches(
     connection: Connection,
@@ -27,11 +30,19 @@ def enter_batches(
         row["number"] = row.pop("commit")
     connection.execute(insert(tables.batches), rows)
     heads = {str(row["head_sha256"]): batch.head for row, batch in zip(rows, batches, strict=True)}
-    for digest, head in heads.items():
-        known = select(tables.heads.c.sha256).where(tables.heads.c.sha256 == digest)
-        if connection.execute(known).first() is None:
-            data = zstandard.compress(head)
-            connection.execute(insert(tables.heads).values(sha256=digest, data=data))
+    known: set[str] = set()
+    digest = tables.heads.c.sha256
+    for at in range(0, len(rows), _ASK_AT_ONCE):
+        asked = [str(row["head_sha256"]) for row in rows[at : at + _ASK_AT_ONCE]]
+        known.update(connection.execute(select(digest).where(digest.in_(asked))).scalars())
+    packer = zstandard.ZstdCompressor()
+    fresh = [
+        {"sha256": name, "data": packer.compress(head)}
+        for name, head in heads.items()
+        if name not in known
+    ]
+    if fresh:
+        connection.execute(insert(tables.heads), fresh)
 
 
 def enter_files(

@@ -135,9 +135,8 @@ class Home:
         """
         writer = self._for_writing()
         check(commit)
-        for batch in commit.batches:
-            if self.records.has_batch(batch.batch_id):
-                raise ValueError(f"batch {batch.batch_id} is already stored")
+        for batch_id in self.records.stored([batch.batch_id for batch in commit.batches]):
+            raise ValueError(f"batch {batch_id} is already stored")
         with self._turn:
             fresh = self._not_stored(commit.findings)
             number = self._undone_if_it_fails(lambda: writer.write(commit, fresh, self._clock()))

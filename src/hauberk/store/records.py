@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,9 @@ from .lake import read_files
 from .lake_files import FINDINGS
 from .rows import DEAD_LETTER_SCHEMA
 from .tables import from_micros
+
+_ASK_AT_ONCE = 500
+"""Values in one SQL `IN`; every database takes so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,18 @@ class Records:
         query = select(tables.batches.c.batch_id).where(tables.batches.c.batch_id == batch_id)
         with self._engine.connect() as connection:
             return connection.execute(query).first() is not None
+
+    def stored(self, batch_ids: Sequence[str]) -> list[str]:
+        """Those of the batches that are stored."""
+        column = tables.batches.c.batch_id
+        with self._engine.connect() as connection:
+            return [
+                str(found)
+                for at in range(0, len(batch_ids), _ASK_AT_ONCE)
+                for found in connection.execute(
+                    select(column).where(column.in_(batch_ids[at : at + _ASK_AT_ONCE]))
+                ).scalars()
+            ]
 
     def batch(self, batch_id: str) -> BatchEntry | None:
         """A batch with the head of its file; None where it is not stored."""

@@ -59,10 +59,10 @@ def _from_text(said: pl.Series) -> pl.Series:
     """Times of ISO 8601 texts; the two spellings that Windows logs have are read fast."""
     found: pl.Series | None = None
     for spelling in _SPELLINGS:
-        times = said.str.to_datetime(spelling, time_unit="us", strict=False)
+        times = said.str.to_datetime(spelling, time_unit="us", time_zone="UTC", strict=False)
         found = times if found is None else found.zip_with(found.is_not_null(), times)
         if found.null_count() == said.null_count():
-            return found.dt.replace_time_zone("UTC")
+            return found
     return from_iso(said)
 
 
