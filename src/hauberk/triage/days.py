@@ -16,6 +16,7 @@ same subject and of the same story do not vouch for it.
 
 import math
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,9 @@ CHANCE_EXCESS = 1 / math.log(2)
 
 EXCESS_WEIGHT = 2.0
 
+TELLING = 1.0
+"""Bits of a finding from which its story is one of the day's."""
+
 MOST_IN_TAIL = 4000
 """Strongest sums of one kind of subject that are kept at hand."""
 
@@ -54,7 +58,7 @@ def day_sums(
     """Sums of calibrated findings: one row a subject and day.
 
     Columns host, day, sum (bits), counted (bits, each further analytic discounted as in a story),
-    cluster (the story of its strongest finding), doubted.
+    stories (those that any telling finding of the day is in), doubted.
     """
     return (
         findings.select(
@@ -73,7 +77,7 @@ def day_sums(
         .agg(
             pl.col("bits").sum().clip(upper_bound=MOST_BITS).alias("sum"),
             (pl.col("bits") * SAME_KIND ** pl.col("place")).sum().alias("counted"),
-            pl.col("cluster").first(),
+            pl.col("cluster").filter(pl.col("bits") >= TELLING).unique().alias("stories"),
             pl.col("doubted").any(),
         )
     )
@@ -125,10 +129,9 @@ def _shares(sums: pl.DataFrame, exposure: Exposure) -> Floats:
     """The share of its bits that each day keeps, in row order."""
     known = (
         exposure.hits.filter(pl.col("rule") == DAY)
-        .join(sums.select("host", "day", "cluster"), on=["host", "day"], how="left")
+        .join(sums.select("host", "day", "stories"), on=["host", "day"], how="left")
         .with_columns(
             (-pl.col("strength").log(2.0)).alias("sum"),
-            pl.col("cluster").fill_null(-1),
             kind_of(pl.col("host")).alias("kind"),
         )
     )
@@ -157,22 +160,25 @@ class _Others:
     def __init__(self, tail: pl.DataFrame, watched: int) -> None:
         self.sum = tail["sum"].to_numpy()
         self.weight = tail["weight"].to_numpy()
-        self.host = tail["host"].to_numpy()
-        self.cluster = tail["cluster"].to_numpy()
-        self.day = tail["day"].to_numpy()
         self.watched = watched
+        self.of_host: dict[str, list[int]] = {}
+        self.of_story: dict[int, list[int]] = {}
+        for place, (host, stories) in enumerate(tail.select("host", "stories").iter_rows()):
+            self.of_host.setdefault(host, []).append(place)
+            for story in stories or ():
+                self.of_story.setdefault(story, []).append(place)
 
-    def share(self, row: dict[str, object]) -> float:
+    def share(self, row: dict[str, Any]) -> float:
         """Which part of its bits a day may keep."""
-        total = float(str(row["sum"]))
-        mine = self.host == row["host"]
-        story = (self.cluster == row["cluster"]) & (self.cluster >= 0)
-        apart = ~(mine | story)
-        days = self.watched - int(str(row["own_days"])) - int((story & ~mine).sum())
+        mine = set(self.of_host.get(row["host"], ()))
+        story = {place for one in row["stories"] for place in self.of_story.get(one, ())}
+        apart = np.ones(len(self.sum), dtype=np.bool_)
+        apart[list(mine | story)] = False
+        days = self.watched - row["own_days"] - len(story - mine)
         if days < FEWEST_DAYS:
             return 1.0
-        rate = _rate(total, self.sum[apart], self.weight[apart], days)
-        return min(1.0, _worth(rate) / float(str(row["counted"])))
+        rate = _rate(row["sum"], self.sum[apart], self.weight[apart], days)
+        return min(1.0, _worth(rate) / float(row["counted"]))
 
 
 def _rate(total: float, sums: Floats, weights: Floats, days: int) -> float:
