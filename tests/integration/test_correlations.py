@@ -101,9 +101,9 @@ def test_what_correlates_is_told_with_its_reasons(tmp_path: Path, rules: Path) -
     assert row["title"] == "Looks around and packs up"
     assert row["count"] == len(row["evidence"]) == 4
     assert row["techniques"] == ["T1033"]
-    assert "user:corp\\jlee" in row["entities"]
+    assert "user:jlee" in row["entities"]
     assert row["message"] == (
-        "Looks around and packs up for User CORP\\jlee: "
+        "Looks around and packs up for User corp\\JLEE: "
         "Looks around a lot (1×), then Packs up (1×) within 1 day"
     )
     assert (row["end_time"] - row["time"]) == timedelta(minutes=300)

@@ -25,12 +25,14 @@ def main(arguments: Sequence[str]) -> int:
         Path(refusal.path).with_name(Path(refusal.path).stem + SAMPLES)
         for refusal in rules.refusals
     }
+    expected |= {samples_path(one) for one in rules.correlations}
     for path in paths:
         stray = sorted(set(path.rglob(f"*{SAMPLES}")) - expected) if path.is_dir() else []
         faults |= {(str(one), 1, "", "stands beside no rule of that name") for one in stray}
     for file, line, uid, reason in sorted(faults):
         _say(f"{file}:{line}: {uid + ': ' if uid else ''}{reason}")
-    _say(f"{len(rules.rules)} rules, {len(faults)} faults")
+    correlations = f" and {len(rules.correlations)} correlations" if rules.correlations else ""
+    _say(f"{len(rules.rules)} rules{correlations}, {len(faults)} faults")
     return 1 if faults or missing else 0
 
 

@@ -3,6 +3,9 @@
 `NAME.samples.yml` stands beside `NAME.yml` and holds `positive` and `negative`, lists of events
 as flat mappings of Sigma's field names to values. `_logsource: {product, service, event_code}` in
 an event names another log than the rule's first; its fields then have that log's own names.
+
+A sample of a correlation is a list of such events, in order; `correlation/sampling.py` says more.
+A file with a correlation has samples of that alone, not of the rules that stand in it.
 """
 
 from collections import Counter
@@ -12,6 +15,8 @@ from pathlib import Path
 
 from hauberk.events import LogKey
 
+from .correlation import Correlation
+from .correlation.sampling import check_cases
 from .engine import Engine
 from .program import Rule, RuleSet
 from .reading import SAMPLES, UnreadableDocumentError, documents, read_bounded
@@ -30,8 +35,8 @@ class SampleFault:
     missing: bool = False  # there are no samples at all
 
 
-def samples_path(rule: Rule) -> Path:
-    """Where a rule's samples are kept."""
+def samples_path(rule: Rule | Correlation) -> Path:
+    """Where a rule's or a correlation's samples are kept."""
     return Path(rule.path).with_name(Path(rule.path).stem + SAMPLES)
 
 
@@ -40,15 +45,32 @@ def check_samples(rules: RuleSet, taxonomy: Taxonomy | None = None) -> list[Samp
     engine = Engine(rules, taxonomy)
     files = Counter(rule.path for rule in rules.rules)
     faults: list[SampleFault] = []
+    correlated = {one.path for one in rules.correlations}
     for number, rule in enumerate(rules.rules):
+        if rule.path in correlated:
+            continue
         if files[rule.path] > 1:
             faults.append(_fault(rule, 1, "a file with samples holds one rule", rule.path))
             continue
         faults.extend(_check(engine, number, rule))
+    told = [one for one in rules.correlations if not one.silent]
+    several = Counter(one.path for one in told)
+    for one in told:
+        if several[one.path] > 1:
+            faults.append(_fault(one, 1, "a file with samples holds one correlation", one.path))
+            continue
+        content, lines, fault = _content(one)
+        if fault is not None:
+            faults.append(fault)
+        else:
+            found = check_cases(engine, rules, one, content, lines)
+            faults.extend(_fault(one, line, reason) for line, reason in found)
     return faults
 
 
-def _fault(rule: Rule, line: int, reason: str, path: str | None = None) -> SampleFault:
+def _fault(
+    rule: Rule | Correlation, line: int, reason: str, path: str | None = None
+) -> SampleFault:
     return SampleFault(path or str(samples_path(rule)), line, rule.uid, reason)
 
 
@@ -57,23 +79,12 @@ def _check(engine: Engine, number: int, rule: Rule) -> Iterator[SampleFault]:
         reason = f"the log source {rule.source} is not in the taxonomy: the rule can never fire"
         yield _fault(rule, rule.line, reason, rule.path)
         return
-    path = samples_path(rule)
-    try:
-        document = next(documents(read_bounded(path)), None)
-    except UnreadableDocumentError as fault:
-        missing = not path.exists()
-        reason = "has no samples beside it" if missing else str(fault)
-        yield replace(_fault(rule, fault.line, reason), missing=missing)
-        return
-    except OSError as fault:
-        yield _fault(rule, 1, fault.strerror or str(fault))
-        return
-    content = document.content if document else None
-    if not isinstance(content, dict) or not set(content) <= {"positive", "negative"}:
-        yield _fault(rule, 1, "expected the keys positive and negative alone")
+    content, lines, fault = _content(rule)
+    if fault is not None:
+        yield fault
         return
     for kind in ("positive", "negative"):
-        line = document.lines.get(kind, 1) if document else 1
+        line = lines.get(kind, 1)
         events = content.get(kind)
         if not isinstance(events, list) or not events:
             yield _fault(rule, line, f"needs at least one {kind} sample")
@@ -82,6 +93,25 @@ def _check(engine: Engine, number: int, rule: Rule) -> Iterator[SampleFault]:
             wrong = _judged(engine, number, event, expected=kind == "positive")
             if wrong:
                 yield _fault(rule, line, f"{kind} sample {index}: {wrong}")
+
+
+def _content(
+    rule: Rule | Correlation,
+) -> tuple[Mapping[str, object], Mapping[str, int], SampleFault | None]:
+    """The samples beside a rule, the lines of their keys, and why they cannot be used."""
+    path = samples_path(rule)
+    try:
+        document = next(documents(read_bounded(path)), None)
+    except UnreadableDocumentError as fault:
+        missing = not path.exists()
+        reason = "has no samples beside it" if missing else str(fault)
+        return {}, {}, replace(_fault(rule, fault.line, reason), missing=missing)
+    except OSError as fault:
+        return {}, {}, _fault(rule, 1, fault.strerror or str(fault))
+    content = document.content if document else None
+    if not isinstance(content, dict) or not set(content) <= {"positive", "negative"}:
+        return {}, {}, _fault(rule, 1, "expected the keys positive and negative alone")
+    return content, document.lines if document else {}, None
 
 
 def _judged(engine: Engine, number: int, event: object, *, expected: bool) -> str | None:

@@ -88,6 +88,16 @@ class CorrelationDetector:
         self._until(memory, memory.latest + 1, found)
         return _last(found)
 
+    def finished(self, state: State) -> pl.DataFrame:
+        """What would be said if nothing more came and all windows were over."""
+        memory = self._remembered(state)
+        if memory.latest is None:
+            return no_findings()
+        found: list[dict[str, object]] = []
+        longest = sum(one.timespan for one in self._correlations)
+        self._until(memory, memory.latest + (longest + 1) * SECOND, found)
+        return _last(found)
+
     def lost(self, state: State) -> Sequence[str]:
         """What was not judged or forgotten for want of room, a sentence each."""
         memory = from_state(state)
