@@ -12,7 +12,7 @@ from .finder import any_literal
 from .literal import required_literals
 from .predicate import Op, Predicate, fold, like_parts, value_text
 
-_NUMERIC = frozenset("0123456789.-+einfatru")
+_NUMERIC = frozenset("0123456789.-+einfatruls")
 """Characters that a number, a boolean or a null is spelled with, folded."""
 
 _PLAIN = frozenset({int, float, bool, type(None)})
@@ -50,13 +50,16 @@ class Gate:
             pass
         if self._numbers:
             return "\n".join(map(_text, column))
-        return "\n".join(
-            [
-                value if type(value) is str else _text(value)
-                for value in column
-                if type(value) not in _PLAIN
-            ]
-        )
+        try:  # mostly text, and nulls
+            return "\n".join(filter(None, column))  # type: ignore[arg-type]  # as above
+        except TypeError:
+            return "\n".join(
+                [
+                    value if type(value) is str else _text(value)
+                    for value in column
+                    if type(value) not in _PLAIN
+                ]
+            )
 
     def may_answer(self, text: str) -> bool:
         """Whether a value within `text` may answer a predicate; never wrongly False."""
@@ -105,5 +108,8 @@ def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list | tuple):
-        return "\n".join(map(_text, value))
+        try:
+            return "\n".join(value)
+        except TypeError:
+            return "\n".join(map(_text, value))
     return value_text(value) or ""

@@ -30,18 +30,51 @@ from .predicate import (
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NOTHING: frozenset[int] = frozenset()
 _WORTH_FINDING = 2
+_EDGE = 4
+"""Letters by which literals at the edges of a text are parted."""
+
+
+class _Edges:
+    """Literals that texts begin, or end, with; one lookup for each length that can be meant.
+
+    Lengths are many, but few for texts that share their first, or last, letters.
+    """
+
+    def __init__(self, *, at_end: bool) -> None:
+        self._at_end = at_end
+        self._short: dict[int, dict[str, list[int]]] = {}
+        self._lengths: dict[str, dict[int, dict[str, list[int]]]] = {}
+
+    def add(self, text: str, index: int) -> None:
+        """Have predicate `index` hold where a text begins, or ends, with `text`."""
+        by_length = self._short
+        if len(text) >= _EDGE:
+            by_length = self._lengths.setdefault(self._edge(text, _EDGE), {})
+        by_length.setdefault(len(text), {}).setdefault(text, []).append(index)
+
+    def find(self, text: str, true: set[int]) -> None:
+        """Add the predicates that hold for `text`."""
+        size = len(text)
+        for by_length in (self._short, self._lengths.get(self._edge(text, _EDGE))):
+            if by_length:
+                for length, literals in by_length.items():
+                    if length <= size:
+                        found = literals.get(self._edge(text, length))
+                        if found:
+                            true.update(found)
+
+    def _edge(self, text: str, length: int) -> str:
+        return text[max(0, len(text) - length) :] if self._at_end else text[:length]
 
 
 class _Literals:
-    """All literals of one spelling (folded or as written).
-
-    Beginnings and ends are few lengths of many literals: one lookup a length finds them.
-    """
+    """All literals of one spelling (folded or as written)."""
 
     def __init__(self) -> None:
         self._equals: dict[str, list[int]] = {}
-        self._starts: dict[int, dict[str, list[int]]] = {}
-        self._ends: dict[int, dict[str, list[int]]] = {}
+        self._longest = 0
+        self._starts = _Edges(at_end=False)
+        self._ends = _Edges(at_end=True)
         self._numbers: dict[str, int] = {}
         self._inside: dict[int, tuple[list[int], list[int]]] = {}
         self._finder: Finder | None = None
@@ -54,10 +87,11 @@ class _Literals:
         """Note what predicate `index` wants of `text`; with no operator, to be verified."""
         if op is Op.EQUALS:
             self._equals.setdefault(text, []).append(index)
+            self._longest = max(self._longest, len(text))
         elif op is Op.STARTSWITH or not text:
-            self._starts.setdefault(len(text), {}).setdefault(text, []).append(index)
+            self._starts.add(text, index)
         elif op is Op.ENDSWITH:
-            self._ends.setdefault(len(text), {}).setdefault(text, []).append(index)
+            self._ends.add(text, index)
         else:
             number = self.note(text)
             self._inside.setdefault(number, ([], []))[op is None].append(index)
@@ -69,18 +103,12 @@ class _Literals:
 
     def find(self, text: str, true: set[int], verify: set[int]) -> frozenset[int]:
         """Add the predicates that hold, and those to be verified; numbers of literals inside."""
-        equal = self._equals.get(text)
-        if equal:
-            true.update(equal)
-        for length, literals in self._starts.items():
-            found = literals.get(text[:length])
-            if found:
-                true.update(found)
-        size = len(text)
-        for length, literals in self._ends.items():
-            found = literals.get(text[size - length :]) if length <= size else None
-            if found:
-                true.update(found)
+        if len(text) <= self._longest:  # to look a long text up is to hash it
+            equal = self._equals.get(text)
+            if equal:
+                true.update(equal)
+        self._starts.find(text, true)
+        self._ends.find(text, true)
         if self._finder is None or not text:
             return _NOTHING
         inside = self._finder.inside(text)
@@ -112,6 +140,7 @@ class ValueMatcher:
         self._also: dict[int, list[frozenset[int]]] = {}
         for index, predicate in enumerate(self._predicates):
             self._add(index, predicate)
+        self._has_cased = any(p.cased and p.op is not Op.REGEX for p in self._predicates)
         self._folded.freeze()
         self._cased.freeze()
 
@@ -169,7 +198,8 @@ class ValueMatcher:
         verify = set(self._always)
         folded = fold(text)
         inside = self._folded.find(folded, true, verify)
-        self._cased.find(text, true, verify)
+        if self._has_cased:
+            self._cased.find(text, true, verify)
         if verify:
             verify -= true
             also = self._also
