@@ -10,15 +10,16 @@ from rich.markup import escape
 
 from hauberk import __version__
 from hauberk.errors import ExitCode, HauberkError
-from hauberk.reports import plain
 
-from . import emulate, models_acts, output, people, policy, replay, rules, scan, show, verify
+from . import output
+from .commands import Commands
 
 # The family of what Typer says of a command line, whichever library it takes its parser from.
 _COMMAND_LINE = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
 
 app = typer.Typer(
     name="hauberk",
+    cls=Commands,
     help="""A folder of real logs becomes a short ranked list of explained incidents.
 
     Examples:
@@ -35,16 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-app.command("emulate", help=emulate.HELP)(emulate.command)
-app.command("scan", help=scan.HELP)(scan.command)
-app.command("show", help=show.HELP)(show.command)
-app.command("verify", help=verify.HELP)(verify.command)
-app.command("replay", help=replay.HELP)(replay.command)
-app.add_typer(rules.app, name="rules")
-app.add_typer(models_acts.models_app, name="models")
-app.add_typer(people.people_app, name="people")
-app.add_typer(policy.policy_app, name="policy")
 
 
 def _print_version(wanted: bool) -> None:
@@ -104,6 +95,8 @@ def _misused(error: typer.BadParameter) -> ExitCode:
 
 def _told(error: HauberkError, debug: bool) -> ExitCode:
     """Print an error to people: what happened and where, then what to do."""
+    from hauberk.reports import plain  # noqa: PLC0415  # it loads what no help needs
+
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     place = f"{escape(plain(error.where, 2000))}: " if error.where else ""
     console.print(f"[bold red]error:[/] {place}{escape(plain(error.what, 2000))}")

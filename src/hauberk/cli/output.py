@@ -14,7 +14,6 @@ from typing import TextIO
 from rich.console import Console
 
 from hauberk.errors import DiskFullError, HauberkError, UsageError
-from hauberk.store import is_disk_full
 
 STDOUT = "-"
 
@@ -124,6 +123,8 @@ def file(path: Path, option: str) -> Iterator[TextIO]:
 
 def told(error: OSError, *, where: str) -> HauberkError | None:
     """An error of the operating system as one that people can act on, where that is known."""
+    from hauberk.store import is_disk_full  # noqa: PLC0415  # it loads what no help needs
+
     if is_disk_full(error):
         return DiskFullError(
             "there is no room left to write to",

@@ -1,0 +1,83 @@
+"""The commands by name, each loaded when it is asked for.
+
+What a command needs of the rooms below takes longer to load than most commands take to run, and
+no command needs all of it.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A command of this room: its module, what of it is the command, and its help's first line.
+
+    `part` is the function of a command, whose help is the module's HELP, or a group of commands.
+    """
+
+    module: str
+    summary: str
+    part: str = "command"
+
+    def load(self, name: str) -> Any:  # of Typer's classes, whose common parent it keeps private
+        """The command itself."""
+        module = import_module(f"{__package__}.{self.module}")
+        found = getattr(module, self.part)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(
+                add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+            )
+            alone.command(name, help=module.HELP)(found)
+            found = alone
+        loaded = typer.main.get_command(found)
+        loaded.name = name
+        return loaded
+
+
+COMMANDS = {
+    "emulate": Listed(
+        "emulate",
+        "Write the logs of a small company, in native formats, with labelled attack campaigns.",
+    ),
+    "scan": Listed("scan", "Scan files, folders and archives of logs for incidents."),
+    "show": Listed(
+        "show", "Show an incident's timeline, or every reason of a finding with its numbers."
+    ),
+    "verify": Listed(
+        "verify", "Prove that lake, dead letters, records and ledger are what was committed."
+    ),
+    "replay": Listed(
+        "replay",
+        "Compute a finding again from its original records and say whether it is the same.",
+    ),
+    "rules": Listed(
+        "rules", "Work with Sigma rules: list, check, test, explain, coverage, hunt, update.", "app"
+    ),
+    "models": Listed(
+        "models_acts",
+        "Models as signed data: registered, judged, approved, rolled out, and taken back.",
+        "models_app",
+    ),
+    "people": Listed("people", "Persons, their roles and their keys.", "people_app"),
+    "policy": Listed(
+        "policy", "The policy: who decides what, on which evidence, for how long.", "policy_app"
+    ),
+}
+
+
+class Commands(TyperGroup):
+    """The group of COMMANDS: named and listed by their summaries, loaded to be run."""
+
+    def __init__(self, **settings: Any) -> None:  # Typer's own, handed on as they are
+        super().__init__(**settings)
+        for name, one in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=one.summary), name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that the arguments begin with, loaded, and the rest of them."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, COMMANDS[name].load(name) if name in COMMANDS else listed, rest
