@@ -13,6 +13,7 @@ from .interface import (
     Unread,
 )
 from .lookup import FindingView, IncidentView, look_up
+from .own import judge_own
 from .replay import Compared, Replay, replay
 from .rule_folders import RuleUpdate, known_rules, update_rules
 from .rule_record import RuleRecord, rule_records
@@ -42,6 +43,7 @@ __all__ = [
     "explain_file",
     "find_rule",
     "hunt",
+    "judge_own",
     "known_rules",
     "lift",
     "list_suppressions",
