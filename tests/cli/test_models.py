@@ -11,6 +11,7 @@ import pytest
 
 from hauberk.cli import acting, main
 from hauberk.models import Artifact
+from hauberk.store import Home
 
 MAKING = Path(__file__).parents[1] / "models" / "making.py"
 made: dict[str, Any] = runpy.run_path(str(MAKING))
@@ -139,3 +140,38 @@ def test_every_command_has_help_with_examples(capsys: pytest.CaptureFixture[str]
     for group in ("models", "people", "policy"):
         assert run(group, "--help") == 0
         assert "Examples:" in capsys.readouterr().out
+
+
+def findings(home: Path) -> list[str]:
+    with Home.open(home, read_only=True) as opened:
+        return sorted(set(opened.records.findings()["title"]))
+
+
+def test_what_is_done_to_models_is_judged_by_hauberks_own_rules(
+    staffed: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    assert findings(home) == ["Trust in Models Changed"]
+    weights = next((home / "models").glob("*/weights.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
+    assert run("models", "verify", "tiny-domains") == 8
+    assert "Unsigned or Altered Model Refused" in findings(home)
+
+
+def test_a_promotion_tried_at_night_is_refused_and_found(
+    staffed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acting, "clock", lambda: TUESDAY.replace(hour=23))
+    assert run("models", "promote", "tiny-domains", "--as", "sam") == 8
+    assert "Promotion of a Model Outside of Hours" in findings(tmp_path / "home")
+
+
+def test_verify_names_a_changed_weight_file(
+    staffed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("verify") == 0
+    assert "4 persons, 1 models, 0 votes" in capsys.readouterr().out
+    weights = next((tmp_path / "home" / "models").glob("*/weights.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
+    assert run("verify") == 5
+    assert "weights.safetensors: changed" in capsys.readouterr().out

@@ -2,7 +2,8 @@
 
 import json as json_module
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ import typer
 
 from hauberk.errors import UsageError
 from hauberk.governance import PersonalKey, load_key
+from hauberk.pipeline import judge_own
 from hauberk.reports import plain
 from hauberk.store import Home
 
@@ -62,9 +64,17 @@ def signer(name: str, file: Path | None) -> PersonalKey:
     return load_key(name, key_file(name, file), passphrase())
 
 
-def for_writing(home: Path | None) -> Home:
-    """Open the home to add to it, making it where there is none."""
-    return Home.open(home_or_default(home), clock=clock)
+@contextmanager
+def for_writing(home: Path | None) -> Iterator[Home]:
+    """Open the home to add to it, making it where there is none.
+
+    What was done in it, or tried, is judged by Hauberk's own rules before it is closed.
+    """
+    with Home.open(home_or_default(home), clock=clock) as opened:
+        try:
+            yield opened
+        finally:
+            judge_own(opened)
 
 
 def for_reading(home: Path | None) -> Home:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hauberk.errors import ExitCode
+from hauberk.models import verify_models
 from hauberk.reports import print_verification
 from hauberk.store import verify
 
@@ -15,7 +16,8 @@ from .home import Home, home_or_default
 HELP = """Prove that lake, dead letters, records and ledger are what was committed.
 
 Works offline. Names every changed, missing, reordered or added byte, and checks that
-records = events + aggregated + rejected for every batch.
+records = events + aggregated + rejected for every batch. Of models it verifies again every
+signature of persons and of artifacts, every vote's right, and every artifact's files.
 
 Examples:
 
@@ -32,7 +34,8 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
 ) -> ExitCode:
     """Verify and print."""
-    report = verify(home_or_default(home))
+    path = home_or_default(home)
+    report = verify_models(path, verify(path))
     if json:
         with output.stdout() as stream:
             stream.write(json_module.dumps(report.as_json(), indent=2) + "\n")

@@ -11,6 +11,14 @@ from .finding import (
     findings_frame,
     no_findings,
 )
+from .own import (
+    OWN_CLASS,
+    OWN_FORMAT,
+    OWN_FORMAT_VERSION,
+    OWN_PRODUCT,
+    OWN_SERVICE,
+    own_columns,
+)
 from .schema import (
     OCSF_VERSION,
     TIME,
@@ -31,6 +39,11 @@ __all__ = [
     "LATEST",
     "MAX_EVIDENCE",
     "OCSF_VERSION",
+    "OWN_CLASS",
+    "OWN_FORMAT",
+    "OWN_FORMAT_VERSION",
+    "OWN_PRODUCT",
+    "OWN_SERVICE",
     "TIME",
     "ClassTable",
     "Column",
@@ -57,6 +70,7 @@ __all__ = [
     "is_internal",
     "is_plausible",
     "no_findings",
+    "own_columns",
     "schema",
     "tactics_of",
     "technique_name",

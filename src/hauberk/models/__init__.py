@@ -2,6 +2,7 @@
 
 from .artifact import Artifact, manifest_digest, read_artifact, write_artifact
 from .clearance import Check, Clearance, Failure, board, cleared, measured, risk_of
+from .conditions import held
 from .documents import (
     Calibration,
     DataSource,
@@ -50,8 +51,9 @@ from .signing import (
     verify_files,
 )
 from .storage import signature_folder
-from .telemetry import Occurrence, columns_of, keep
+from .telemetry import Occurrence, keep
 from .tensors import Array, read_tensors, write_tensors
+from .verifying import verify_models
 from .versions import Bundle, Move, SigningKey, Stage, Version
 
 __all__ = [
@@ -93,11 +95,11 @@ __all__ = [
     "board",
     "canonical",
     "cleared",
-    "columns_of",
     "compare",
     "digest_of",
     "enter",
     "fold",
+    "held",
     "judge_canary",
     "keep",
     "key_of_pem",
@@ -126,6 +128,7 @@ __all__ = [
     "signature_folder",
     "trust_key",
     "verify_files",
+    "verify_models",
     "vote",
     "watch_canary",
     "write_artifact",

@@ -96,8 +96,25 @@ def promote(
         )  # fmt: skip
         keep(home, (), [refused])
         raise
-    keep(home, [body], [tells])
+    keep(home, [body], [tells, *_threshold_moved(registry, version, after, tells)])
     return after
+
+
+def _threshold_moved(
+    registry: Registry, version: Version, after: Stage, step: Occurrence
+) -> list[Occurrence]:
+    """An event of its own where a new live model alerts from another score on."""
+    live = registry.slot(version.model.task).live
+    if after is not Stage.LIVE or live is None:
+        return []
+    was = registry.versions[live].model.thresholds["alert"]
+    now = version.model.thresholds["alert"]
+    if was == now:
+        return []
+    return [
+        told(version, "threshold", step.at, actor=step.actor, before=f"{was:g}", after=f"{now:g}",
+             metric="threshold", value=now, bound=was)
+    ]  # fmt: skip
 
 
 def _still_whole(home: Home, registry: Registry, version: Version, stage: Stage) -> None:

@@ -1,8 +1,6 @@
 """What happens to models, as OCSF events in the lake, stored with the ledger entries of its cause.
 
-A record is one JSON object with flat names, which are also what Sigma rules read (log source
-`product: hauberk`, `service: models`); it becomes an Application Lifecycle event (6002) that
-carries the attributes of OCSF's `ai_operation` profile.
+The records and their columns are `hauberk.events.own_columns`'s.
 """
 
 import hashlib
@@ -12,25 +10,20 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from hauberk.events import EventClass, Status
+from hauberk.events import (
+    OWN_CLASS,
+    OWN_FORMAT,
+    OWN_FORMAT_VERSION,
+    OWN_PRODUCT,
+    OWN_SERVICE,
+    own_columns,
+)
 from hauberk.governance import as_text
 from hauberk.store import MAX_HEAD, BatchEntry, Commit, Home
 
 from .reading import canonical
 
-PRODUCT, SERVICE, FORMAT, FORMAT_VERSION = "hauberk", "models", "hauberk", "1"
 SOURCE = "hauberk:models"
-
-_ACTIVITIES = {
-    "register": 1,
-    "promote": 6,
-    "load": 3,
-    "retire": 2,
-    "revoke": 2,
-    "rollback": 7,
-    "adopt": 8,
-}
-"""OCSF activities of class 6002: install, remove, start, stop, restart, enable, disable, update."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +50,9 @@ class Occurrence:
     def record(self) -> dict[str, object]:
         """The record as it is kept: what is empty is left out."""
         said: dict[str, object] = {
-            "class_uid": int(EventClass.APPLICATION_LIFECYCLE),
-            "product": PRODUCT,
-            "log": SERVICE,
+            "class_uid": int(OWN_CLASS),
+            "product": OWN_PRODUCT,
+            "log": OWN_SERVICE,
             "time": as_text(self.at),
             "status": "success" if self.succeeded else "failure",
             "hour": self.at.astimezone(UTC).hour,
@@ -70,61 +63,6 @@ class Occurrence:
             if name not in ("at", "succeeded") and value not in ("", None):
                 said[name] = value
         return said
-
-
-def columns_of(records: Sequence[Mapping[str, object]]) -> pl.DataFrame:
-    """Columns of class 6002 from records as they are kept; one row a record."""
-
-    def text(name: str) -> pl.Series:
-        return pl.Series(
-            name, [_text(one.get(name)) for one in records], dtype=pl.String, strict=False
-        )
-
-    def number(name: str, dtype: pl.DataType) -> pl.Series:
-        values = [one.get(name) for one in records]
-        kept = [v if isinstance(v, int | float) else None for v in values]
-        return pl.Series(name, kept, dtype=dtype, strict=False)
-
-    succeeded = [one.get("status") == "success" for one in records]
-    frame = pl.DataFrame(
-        {
-            "time": text("time").str.to_datetime(
-                time_unit="us", time_zone="UTC", format="%+", strict=False
-            ),
-            "activity_id": pl.Series(
-                [_ACTIVITIES.get(str(one.get("operation")), 99) for one in records],
-                dtype=pl.Int32,
-            ),
-            "severity_id": pl.Series([1 if ok else 3 for ok in succeeded], dtype=pl.Int32),
-            "status_id": pl.Series(
-                [int(Status.SUCCESS if ok else Status.FAILURE) for ok in succeeded], dtype=pl.Int32
-            ),
-            "message": text("message"),
-            "metadata.event_code": text("operation"),
-            "actor.user.name": text("actor"),
-            "api.operation": text("operation"),
-            "ai_model.name": text("model"),
-            "ai_model.version": text("version"),
-            "ai_model.uid": text("digest"),
-            "model.task": text("task"),
-            "model.before": text("before"),
-            "model.after": text("after"),
-            "model.check": text("check"),
-            "model.metric": text("metric"),
-            "model.value": number("value", pl.Float64()),
-            "model.bound": number("bound", pl.Float64()),
-            "model.samples": number("samples", pl.Int64()),
-        }
-    )
-    return frame.with_columns(
-        pl.lit(PRODUCT).alias("metadata.product.name"),
-        pl.lit(SERVICE).alias("metadata.log_name"),
-        pl.lit("hauberk.models").alias("app.name"),
-    )
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def keep(
@@ -141,14 +79,14 @@ def keep(
     number = home.records.last_commit() + 1
     batch = f"models-{number:010d}-{digest[:16]}"
     offsets = [sum(map(len, lines[:at])) for at in range(len(lines))]
-    frame = columns_of([one.record() for one in occurrences]).with_columns(
+    frame = own_columns([one.record() for one in occurrences]).with_columns(
         pl.Series("metadata.uid", [f"{batch}:{at}" for at in range(len(lines))], dtype=pl.String),
         pl.Series("raw_data", [line[:-1] for line in lines], dtype=pl.Binary),
         pl.Series("record.offset", offsets, dtype=pl.Int64),
         pl.Series("record.length", [len(line) - 1 for line in lines], dtype=pl.Int64),
         pl.lit(SOURCE).alias("record.source"),
         pl.lit(batch).alias("record.batch"),
-        pl.lit(FORMAT).alias("record.format"),
+        pl.lit(OWN_FORMAT).alias("record.format"),
     )
     if not lines:
         return home.commit(Commit(entries=tuple(entries)))
@@ -159,8 +97,8 @@ def keep(
         length=len(data),
         sha256=digest,
         first_record=hashlib.sha256(lines[0][:-1]).hexdigest(),
-        format=FORMAT,
-        format_version=FORMAT_VERSION,
+        format=OWN_FORMAT,
+        format_version=OWN_FORMAT_VERSION,
         records=len(lines),
         events=len(lines),
         head=data[:MAX_HEAD],
@@ -168,7 +106,7 @@ def keep(
     return home.commit(
         Commit(
             batches=(entry,),
-            tables={EventClass.APPLICATION_LIFECYCLE: frame},
+            tables={OWN_CLASS: frame},
             entries=tuple(entries),
         )
     )

@@ -1,0 +1,78 @@
+"""Records of Hauberk's own doings: flat JSON objects, and the columns that they become.
+
+What happens to models is an event in the same lake as everything else. A record is one JSON object
+with flat names, which are what Sigma rules read (`product: hauberk`, `service: models`); it becomes
+an Application Lifecycle event (OCSF 6002) with the `ai_model` of OCSF's `ai_operation` profile.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from .schema import EventClass, Status
+from .time import from_iso
+
+OWN_PRODUCT, OWN_SERVICE, OWN_FORMAT, OWN_FORMAT_VERSION = "hauberk", "models", "hauberk", "1"
+OWN_CLASS = EventClass.APPLICATION_LIFECYCLE
+
+_ACTIVITIES = {
+    "register": 1,
+    "promote": 6,
+    "load": 3,
+    "retire": 2,
+    "revoke": 2,
+    "rollback": 7,
+    "adopt": 8,
+}
+"""OCSF activities of class 6002: install, remove, start, stop, restart, enable, disable, update."""
+
+_TEXTS = {
+    "message": "message",
+    "metadata.event_code": "operation",
+    "actor.user.name": "actor",
+    "api.operation": "operation",
+    "ai_model.name": "model",
+    "ai_model.version": "version",
+    "ai_model.uid": "digest",
+    "model.task": "task",
+    "model.before": "before",
+    "model.after": "after",
+    "model.check": "check",
+    "model.metric": "metric",
+}
+
+
+def own_columns(records: Sequence[Mapping[str, object]]) -> pl.DataFrame:
+    """Columns of class 6002 from records; one row a record. Wrongly typed values become null."""
+
+    def text(name: str) -> pl.Series:
+        values = [one.get(name) for one in records]
+        kept = [value if isinstance(value, str) else None for value in values]
+        return pl.Series(kept, dtype=pl.String)
+
+    def number(name: str, dtype: pl.DataType) -> pl.Series:
+        kept = [
+            float(value) if isinstance(value, int | float) and abs(value) < 2**53 else None
+            for value in (one.get(name) for one in records)
+        ]
+        return pl.Series(kept, dtype=pl.Float64).cast(dtype, strict=False)
+
+    succeeded = [one.get("status") == "success" for one in records]
+    activities = [_ACTIVITIES.get(str(one.get("operation")), 99) for one in records]
+    statuses = [int(Status.SUCCESS if ok else Status.FAILURE) for ok in succeeded]
+    return pl.DataFrame(
+        {
+            "time": from_iso(text("time")),
+            "activity_id": pl.Series(activities, dtype=pl.Int32),
+            "severity_id": pl.Series([1 if ok else 3 for ok in succeeded], dtype=pl.Int32),
+            "status_id": pl.Series(statuses, dtype=pl.Int32),
+            **{column: text(name) for column, name in _TEXTS.items()},
+            "model.value": number("value", pl.Float64()),
+            "model.bound": number("bound", pl.Float64()),
+            "model.samples": number("samples", pl.Int64()),
+        }
+    ).with_columns(
+        pl.lit(OWN_PRODUCT).alias("metadata.product.name"),
+        pl.lit(OWN_SERVICE).alias("metadata.log_name"),
+        pl.lit("hauberk.models").alias("app.name"),
+    )
