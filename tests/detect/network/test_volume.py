@@ -55,6 +55,26 @@ def test_much_data_sent_to_one_place_is_told_with_its_size():
     assert "GB" in said["message"][0]
 
 
+def daily(count, size, target=C2, begin=0):
+    """One long session a day that sends so many bytes."""
+    more = {"traffic.bytes_out": size, "traffic.bytes_in": size // 50, "duration": 7_200.0}
+    return [((begin + day) * 86_400, HOST, target, 443, more) for day in range(count)]
+
+
+def test_one_session_out_of_a_hosts_own_profile_weighs_more_than_its_size():
+    usual = daily(6, 1_000_000, target="93.184.1.1")
+    out_of_profile, _ = judge([*usual, *daily(1, 200_000_000, begin=6)])
+    unknown, _ = judge(daily(1, 200_000_000))
+    assert out_of_profile["surprise"].min() < unknown["surprise"].min() / 10
+    assert out_of_profile["techniques"][0].to_list()[:2] == ["T1048", "T1041"]
+
+
+def test_a_nightly_backup_becomes_no_news():
+    findings, _ = judge(daily(12, 2_000_000_000))
+    later = findings.filter(findings["time"] > START + timedelta(days=4))
+    assert later.is_empty()
+
+
 def test_downloads_are_no_uploads():
     got = {"traffic.bytes_out": 9_000_000, "traffic.bytes_in": 900_000_000}
     assert judge([(i * 60, HOST, C2, 443, got) for i in range(40)])[0].is_empty()

@@ -2,13 +2,16 @@
 
 | measure | key, a day | counts | nothing wrong |
 |---|---|---|---|
-| upload | source, target | bytes sent, twice what came back or more | (b / 5 MB)^-1 |
+| upload | source, target | bytes sent, twice what came back or more | (b / 5 MB)^-1, or by habit |
 | icmp-data | source, target | bytes in pings | (b / 32 kB)^-1 |
 | direct | source | servers asked by address instead of name | (k / 2)^-2, at least 0.002 |
 | payload | source | programs fetched over plain HTTP | 0.04 / k^0.5 by name, 0.002 / k by address |
 
 Sizes of transfers have a tail of exponent about 1: ten times the bytes, a tenth of the hosts. What
-this environment's own hosts send weighs in by `judgement`.
+this environment's own hosts send weighs in by `judgement`. Of a source that was met on
+`KNOWN_DAYS` or more days before, its own largest day H is the measure instead: the next of n + 1
+days is the largest with 1 / (n + 1), and of b bytes or more with H / b of that. So a nightly backup
+is no news, and one session of a host that hardly sends is.
 """
 
 import polars as pl
@@ -16,7 +19,8 @@ import polars as pl
 from hauberk.detect.interface import DetectorSpec, State
 from hauberk.events import EventBatch, EventClass, FindingKind
 
-from .flows import FLOW_COLUMNS, TO_MANY, flows
+from .flows import DAY_US, FLOW_COLUMNS, TO_MANY, flows
+from .habits import habits_of
 from .measures import DOUBLING, Measure, Row, both, judged_measures, keyed
 from .tally import power_law
 from .telling import sized
@@ -27,6 +31,9 @@ HTTP_COLUMNS = (
 )  # fmt: skip
 
 MEGABYTE = 1_000_000
+
+KNOWN_DAYS = 3
+"""Days after which a source's own largest day says more than what hosts send in general."""
 
 _PROGRAM = (
     r"(?i)\.(exe|dll|scr|sh|elf|ps1|hta|vbs|bat|msi|jar|apk|arm[0-9]?|mips|mpsl|x86|sh4|ppc)"
@@ -40,7 +47,19 @@ _LITERAL = r"^\[?[0-9a-fA-F.:]*[.:][0-9a-fA-F.:]*\]?$"
 
 def _sent(rows: pl.DataFrame) -> pl.DataFrame:
     outward = rows.filter(~pl.col("dst_in") & ~TO_MANY & (pl.col("proto") != "icmp"))
-    return keyed(_bytes(outward), ["src", "dst"], "port")
+    return _bytes(outward)
+
+
+def _with_habits(due: pl.DataFrame, habits: pl.DataFrame) -> pl.DataFrame:
+    """The due rows with `habit` and `windows` of their sources' days."""
+    days = due.with_columns((pl.col("us") // DAY_US).alias("_day"))
+    return days.join(
+        habits,
+        left_on=["src", "_day"],
+        right_on=["key", "window"],
+        how="left",
+        maintain_order="left",
+    ).drop("_day")
 
 
 def _pings(rows: pl.DataFrame) -> pl.DataFrame:
@@ -96,18 +115,24 @@ def _say_program(row: Row) -> tuple[str, str, tuple[str, ...]]:
     return "Program fetched over plain HTTP", text, ("T1105", "T1071.001")
 
 
+_LARGEST = pl.max_horizontal(pl.col("habit"), MEGABYTE // 2).cast(pl.Float64)
+_OWN = power_law(pl.col("sum_out"), _LARGEST, 1.0) / (pl.col("windows") + 1)
 _BY_ADDRESS = pl.col("sum_by_address") > 0
 
 MEASURES = (
     Measure(
         "upload",
-        _sent,
+        lambda rows: keyed(rows, ["src", "dst"], "port"),
         "sum_out",
         tuple(20 * MEGABYTE * 2**step for step in range(24)),
-        power_law(pl.col("sum_out"), 5.0 * MEGABYTE, 1.0).clip(lower_bound=1e-4),
+        pl.when(pl.col("windows") >= KNOWN_DAYS)
+        .then(_OWN)
+        .otherwise(power_law(pl.col("sum_out"), 5.0 * MEGABYTE, 1.0))
+        .clip(lower_bound=1e-4),
         _say_upload,
         both,
         sums=("out", "back"),
+        table="sent",
         condition=pl.col("sum_out") > 2 * pl.col("sum_back"),
     ),
     Measure(
@@ -163,9 +188,16 @@ class VolumeDetector:
     def judge(self, batch: EventBatch, state: State) -> tuple[pl.DataFrame, State]:
         """Findings of this batch and the state after it."""
         taken = flows(batch, state)
-        tables = {"": taken.rows, "http": requests(batch)}
-        found, after = judged_measures(MEASURES, tables, state, self.spec)
-        return found, {**state, **after, **taken.tables}
+        sent = _sent(taken.rows)
+        # Habits are of all that a source of ours sends to the Internet in a day.
+        ours = sent.filter("src_in")
+        days = ours.select(pl.col("src").alias("key"), pl.col("us") // DAY_US, "out")
+        habits, kept = habits_of("upload", days.rename({"us": "window"}), state, pl.col("out"))
+        tables = {"": taken.rows, "sent": sent, "http": requests(batch)}
+        found, after = judged_measures(
+            MEASURES, tables, state, self.spec, lambda due: _with_habits(due, habits)
+        )
+        return found, {**state, **after, **kept, **taken.tables}
 
 
 def detector() -> VolumeDetector:
