@@ -320,3 +320,20 @@ def test_files_that_lack_a_newer_column_read_as_null(
             )
         names = home.lake.scan(EventClass.AUTHENTICATION, ["actor.user.name"]).collect()
         assert names["actor.user.name"].null_count() == 15
+
+
+def test_a_finding_whose_uid_hashes_as_another_is_stored(
+    home_path: Path, full_commit: FullCommit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def same(column: pl.Series) -> pl.Series:
+        return pl.Series("uid", [7] * len(column), dtype=pl.UInt64)
+
+    monkeypatch.setattr(pl.Series, "hash", same)
+    one, other = full_commit("a").findings, full_commit("b").findings
+    with Home.open(home_path) as home:
+        home.commit(Commit(findings=one))
+        home.commit(Commit(findings=other))
+        home.commit(Commit(findings=pl.concat([one, other])))
+        uids = home.records.findings()["uid"].sort().to_list()
+        assert uids == ["f1-a", "f1-b", "f2-a", "f2-b"]
+        assert home.records.scan_findings().collect().height == 4

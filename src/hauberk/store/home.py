@@ -81,7 +81,7 @@ class Home:
         self._clock = clock
         self._reach = reach
         self._turn = threading.Lock()
-        self._finding_uids: pl.Series | None = None
+        self._said: pl.Series | None = None  # hashes of the uids of all findings stored
         self._logs: DeltaLogs | None = None
         self._writer: Writer | None = None
         if signer is not None:
@@ -140,8 +140,8 @@ class Home:
         with self._turn:
             fresh = self._not_stored(commit.findings)
             number = self._undone_if_it_fails(lambda: writer.write(commit, fresh, self._clock()))
-            if self._finding_uids is not None and fresh.height:
-                self._finding_uids = self._finding_uids.append(fresh["uid"])
+            if self._said is not None and fresh.height:
+                self._said = self._said.append(fresh["uid"].hash())
         return number
 
     def proven_entries(self, prefixes: Sequence[str]) -> list[Entry]:
@@ -228,14 +228,16 @@ class Home:
         """Findings of new uids, and those that say something else than was stored last."""
         if not findings.height:
             return findings
-        if self._finding_uids is None:
-            self._finding_uids = self.records.scan_findings().select("uid").collect()["uid"]
+        if self._said is None:
+            # 8 bytes a finding, for there may be millions. A hash that two uids share does no harm:
+            # what is looked up and not found is stored.
+            uids = self.records.scan_findings().select(pl.col("uid").hash())
+            self._said = uids.collect(engine="streaming")["uid"]
         said = findings.unique("uid", keep="last", maintain_order=True)
-        known = pl.DataFrame({"uid": self._finding_uids})
-        fresh = said.join(known, on="uid", how="anti", maintain_order="left")
-        if fresh.height == said.height:
+        known = said["uid"].hash().is_in(self._said.implode())
+        fresh, again = said.filter(~known), said.filter(known)
+        if not again.height:
             return said
-        again = said.join(known, on="uid", how="semi", maintain_order="left")
         return pl.concat([fresh, _changed(again, self.records.findings(uids=again["uid"]))])
 
 
