@@ -261,6 +261,21 @@ def test_each_log_is_known_by_its_fields_and_mapped(
     assert {name: row[name] for name in expected} == expected
 
 
+def test_a_lease_keeps_who_asked_for_which_address() -> None:
+    data = orjson.dumps(
+        {
+            "ts": 1.5, "uids": ["C1", "C2"], "client_addr": "192.0.2.9", "mac": "00:00:5e:00:53:01",
+            "server_addr": "192.0.2.1", "requested_addr": "192.0.2.77", "msg_types": ["REQUEST"],
+        }
+    )  # fmt: skip
+    part = only(parse(data + b"\n"))
+    assert part.group.event_class is EventClass.DHCP_ACTIVITY
+    row = first_row(part)
+    assert row["src_endpoint.mac"] == "00:00:5e:00:53:01"
+    assert row["lease.requested"] == "192.0.2.77"
+    assert row["connection_info.uid"] == "C1"
+
+
 @pytest.mark.parametrize(
     "written", [1700000000.25, 1700000000250, "2023-11-14T22:13:20.250000Z", "1700000000.25"]
 )
