@@ -120,7 +120,7 @@ def _lines(
     chunk_bytes: int, codec: str | None,
 ) -> Iterator[Batch | Skipped]:  # fmt: skip
     offset = 0
-    while data := stream.peek(chunk_bytes):
+    while data := stream.peek(chunk_bytes if codec else stream.upto(chunk_bytes, b"\n")):
         if known is not None and (seen := _seen(stream, data, offset, known)):
             length, digest = seen
             stream.read(length)

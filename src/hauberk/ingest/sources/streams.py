@@ -62,6 +62,26 @@ class Stream:
             self._unread()
         return taken
 
+    def upto(self, size: int, mark: bytes) -> int:
+        """How many of the next `size` bytes there are up to the last `mark` among them.
+
+        `size` where that cannot be told without reading them all. What is then peeked is what is
+        read: to cut a chunk out of a longer one copies it.
+        """
+        if self._file is None or self._pending or self._ended or size <= _REREAD:
+            return size
+        try:
+            begin = self._file.tell()
+            try:
+                self._file.seek(begin + size - _REREAD)
+                tail = self._file.read(_REREAD)
+            finally:
+                self._file.seek(begin)
+        except (OSError, ValueError):
+            return size
+        found = tail.rfind(mark)
+        return size - _REREAD + found + len(mark) if len(tail) == _REREAD and found >= 0 else size
+
     def _unread(self) -> None:
         """Leave a short rest to the file: to join it to the next chunk copies that whole chunk."""
         if self._file is not None and self.fault is None:
