@@ -1,6 +1,7 @@
 """Rules that a home holds beside those that come with Hauberk: installed trees, kept by name."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,12 +9,25 @@ from pathlib import Path
 
 import platformdirs
 
-from hauberk.detect.sigma import Refusal, RuleSet, built_in_rules, load_rules, rule_files
+from hauberk.detect.sigma import (
+    Refusal,
+    RuleSet,
+    built_in_rules,
+    load_placeholders,
+    load_rules,
+    rule_files,
+)
 from hauberk.errors import UsageError
 from hauberk.store import Commit, Home
 
 FOLDER = "rules"
 """Where a home keeps installed rules, a folder a tree."""
+
+TAXONOMY = ("HAUBERK_TAXONOMY", "taxonomy.toml")
+"""Variable that names a file of own log sources and fields, and the file's name in a home."""
+
+PLACEHOLDERS = ("HAUBERK_PLACEHOLDERS", "placeholders.toml")
+"""The same for the values of placeholders."""
 
 
 def rule_cache() -> Path:
@@ -30,8 +44,28 @@ def installed(home: Path) -> list[Path]:
 
 
 def known_rules(home: Path | None, more: Sequence[Path] = ()) -> RuleSet:
-    """Hauberk's own rules, those installed in the home, and those in `more`."""
-    return built_in_rules(rule_cache(), [*(installed(home) if home else ()), *more])
+    """Hauberk's own rules, those installed in the home, and those in `more`.
+
+    They are read by the user's own taxonomy, and their placeholders filled in, where the home or
+    the environment names them. Raises UsageError where one of these files cannot be used.
+    """
+    placeholders = _own(home, PLACEHOLDERS)
+    return built_in_rules(
+        rule_cache(),
+        [*(installed(home) if home else ()), *more],
+        placeholders=load_placeholders(placeholders) if placeholders else None,
+        taxonomy=_own(home, TAXONOMY),
+    )
+
+
+def _own(home: Path | None, names: tuple[str, str]) -> Path | None:
+    """A user's file: the one that the environment names, or else the one in the home."""
+    variable, name = names
+    given = os.environ.get(variable)
+    if given:
+        return Path(given)
+    found = home / name if home else None
+    return found if found is not None and found.is_file() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,10 @@ class SigmaDetector:
     def _hits(self, batch: EventBatch, firings: pl.DataFrame) -> pl.DataFrame:
         """What correlations read of the firings: one row each, the fields that they ask for."""
         frames = []
-        for (number, group_number), part in firings.group_by(["rule", "group"]):
+        firings = firings.with_columns(_entity_lists(firings))
+        for (number, group_number), part in firings.group_by(
+            ["rule", "group"], maintain_order=True
+        ):
             rule = self.rules.rules[_integer(number)]
             group = batch.groups[_integer(group_number)]
             selector = self._selector(_integer(number), group.key)
@@ -152,10 +155,7 @@ class SigmaDetector:
                     [rule.uid] * len(at),
                     part["time"],
                     part["metadata.uid"],
-                    [
-                        _entities(row, row["host"], row["user"])
-                        for row in part.iter_rows(named=True)
-                    ],
+                    part["entities"],
                     {name: column for name, column in columns.items() if column is not None},
                 )
             )
@@ -313,6 +313,22 @@ _OTHERS_BY_COLUMN = {column: kind for kind, column in _OTHERS}
 
 def _first_entity(frame: pl.DataFrame, kind: EntityKind, columns: Sequence[str]) -> pl.Expr:
     return pl.coalesce(entity_column(kind, frame[column]) for column in columns)
+
+
+def _entity_lists(firings: pl.DataFrame) -> pl.Series:
+    """What `_entities` says, of every firing."""
+    spelled = [firings["host"], firings["user"]]
+    for column, kind in _OTHERS_BY_COLUMN.items():
+        values = firings[column].cast(pl.String)
+        if kind is EntityKind.PRINCIPAL:
+            arns = values.str.starts_with("arn:").fill_null(value=False)
+            values = values.zip_with(
+                arns, pl.Series([None], dtype=pl.String).new_from_index(0, len(values))
+            )
+        spelled.append(entity_column(kind, values))
+    frame = pl.DataFrame([one.alias(str(number)) for number, one in enumerate(spelled)])
+    lists = pl.concat_list(pl.all()).list.drop_nulls().list.unique(maintain_order=True)
+    return frame.select(lists.alias("entities")).to_series()
 
 
 def _entities(row: dict[str, object], host: str | None, user: str | None) -> list[str]:

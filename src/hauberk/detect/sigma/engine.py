@@ -31,7 +31,7 @@ class Engine:
         self, rules: RuleSet, taxonomy: Taxonomy | None = None, *, memory: int = MEMORY
     ) -> None:
         self.rules = rules
-        self.taxonomy = taxonomy or load_taxonomy()
+        self.taxonomy = taxonomy or load_taxonomy(rules.taxonomy)
         self._budget = Budget(memory)
         self._plans: dict[tuple[LogKey, bool], Plan] = {}
         self._selectors = [self.taxonomy.selectors(rule.source) for rule in rules.rules]

@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -16,13 +17,15 @@ def load_rules(
     *,
     cache: Path | None = None,
     placeholders: Mapping[str, tuple[str, ...]] | None = None,
+    taxonomy: Path | None = None,
 ) -> RuleSet:
     """Compile every rule file in `paths` (files, or folders searched through).
 
     A file may hold rules, correlations and filters, several of each; filters and correlations reach
     across files. `placeholders` are values for `|expand`. What cannot be compiled is in `refusals`;
     it costs no other rule anything. With `cache` (a folder, made when missing) the compiled set is
-    kept under the digest of the files' bytes and found there next time.
+    kept under the digest of the files' bytes and found there next time. `taxonomy` is a file of
+    own log sources and field names that the rules are read by.
     """
     contents: list[tuple[str, bytes]] = []
     refusals: list[Refusal] = []
@@ -38,11 +41,11 @@ def load_rules(
     if stored is not None:
         known = read_program(stored, digest)
         if known is not None:
-            return known
+            return replace(known, taxonomy=taxonomy)
     compiled = _compile(contents, refusals, placeholders or {}, digest)
     if stored is not None:
         _keep(stored, encode(compiled))
-    return compiled
+    return replace(compiled, taxonomy=taxonomy)
 
 
 def built_in_rules(
@@ -50,10 +53,13 @@ def built_in_rules(
     more: Sequence[Path] = (),
     *,
     placeholders: Mapping[str, tuple[str, ...]] | None = None,
+    taxonomy: Path | None = None,
 ) -> RuleSet:
     """The rules that come with Hauberk, and those in `more` (files or folders)."""
     with resources.as_file(resources.files(__package__).joinpath("rules")) as folder:
-        return load_rules([folder, *more], cache=cache, placeholders=placeholders)
+        return load_rules(
+            [folder, *more], cache=cache, placeholders=placeholders, taxonomy=taxonomy
+        )
 
 
 def _digest(

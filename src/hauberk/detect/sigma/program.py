@@ -61,6 +61,7 @@ class RuleSet:
     digest: str = ""
     correlations: tuple[Correlation, ...] = ()
     filters: tuple[Filter, ...] = ()
+    taxonomy: Path | None = None  # a user's own, over the shipped one
 
     def only(self, uids: Collection[str]) -> "RuleSet":
         """The rules of these uids alone."""

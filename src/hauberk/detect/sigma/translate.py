@@ -95,7 +95,7 @@ class Translator:
         """PySigma's view of a rule, and its condition. Raises RefusedRuleError."""
         _refuse_pipes(content.get("detection"))
         try:
-            plain = {**content, "detection": _with_plain_dashes(content.get("detection"))}
+            plain = {**content, "detection": _prepared(content.get("detection"))}
             rule = SigmaRule.from_dict(plain, policy=_POLICY)
             trees = [condition.parsed for condition in rule.detection.parsed_condition]
             before = len(self.atoms)
@@ -221,18 +221,22 @@ def _refuse_pipes(detection: object) -> None:
 _DASHES = str.maketrans(dict.fromkeys("\u2013\u2014\u2015", "-"))
 
 
-def _with_plain_dashes(value: object) -> object:
-    """A detection whose `windash` values have plain dashes: pySigma varies those alone."""
+def _prepared(value: object) -> object:
+    """A detection as pySigma reads it: `utf16le` by its other name, `windash` of plain dashes.
+
+    Of the dashes that Windows takes, pySigma varies the plain ones alone.
+    """
     if isinstance(value, list):
-        return [_with_plain_dashes(inner) for inner in value]
+        return [_prepared(inner) for inner in value]
     if not _is_mapping(value):
         return value
-    return {
-        key: _dashed(inner)
-        if isinstance(key, str) and "windash" in key.split("|")[1:]
-        else _with_plain_dashes(inner)
-        for key, inner in value.items()
-    }
+    made = {}
+    for key, inner in value.items():
+        name, *modifiers = str(key).split("|")
+        varied = "windash" in modifiers
+        modifiers = ["wide" if one == "utf16le" else one for one in modifiers]
+        made["|".join([name, *modifiers])] = _dashed(inner) if varied else _prepared(inner)
+    return made
 
 
 def _dashed(value: object) -> object:

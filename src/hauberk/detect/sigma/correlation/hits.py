@@ -34,7 +34,7 @@ def hits_frame(
     rule: Sequence[str],
     time: pl.Series,
     uid: pl.Series,
-    entities: Sequence[Sequence[str]],
+    entities: Sequence[Sequence[str]] | pl.Series,
     fields: Mapping[str, Sequence[str | None]],
 ) -> pl.DataFrame:
     """Hits in columns, a row each; `fields` by name. Events without a real time are left out."""
