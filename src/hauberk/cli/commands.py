@@ -44,6 +44,9 @@ COMMANDS = {
         "Write the logs of a small company, in native formats, with labelled attack campaigns.",
     ),
     "scan": Listed("scan", "Scan files, folders and archives of logs for incidents."),
+    "watch": Listed(
+        "watch", "Follow files and folders of logs, and tell findings and incidents as they come."
+    ),
     "show": Listed(
         "show", "Show an incident's timeline, or every reason of a finding with its numbers."
     ),

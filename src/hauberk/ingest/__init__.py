@@ -12,6 +12,7 @@ from .interface import (
 from .known_formats import format_named, installed_formats, recognise, why_unrecognised
 from .sources import (
     Batch,
+    Follower,
     Input,
     Known,
     Limits,
@@ -28,6 +29,7 @@ __all__ = [
     "DEAD_LETTER_SCHEMA",
     "MAX_RECORD",
     "Batch",
+    "Follower",
     "Format",
     "Framing",
     "Input",

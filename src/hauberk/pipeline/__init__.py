@@ -12,6 +12,7 @@ from .interface import (
     Silent,
     Unread,
 )
+from .live import Listener, Pace, WatchOptions, watch
 from .lookup import FindingView, IncidentView, look_up
 from .own import judge_own
 from .replay import Compared, Replay, replay
@@ -28,6 +29,8 @@ __all__ = [
     "FormatAccount",
     "Hunt",
     "IncidentView",
+    "Listener",
+    "Pace",
     "Progress",
     "RefusedRule",
     "Replay",
@@ -38,6 +41,7 @@ __all__ = [
     "Silent",
     "Trial",
     "Unread",
+    "WatchOptions",
     "draft",
     "explain_event",
     "explain_file",
@@ -54,4 +58,5 @@ __all__ = [
     "suppress",
     "tried",
     "update_rules",
+    "watch",
 ]

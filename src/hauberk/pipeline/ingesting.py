@@ -70,7 +70,7 @@ class Parsing:
 
 
 @dataclass(slots=True)
-class _Portion:
+class Portion:
     """Batches that wait to be committed together."""
 
     parsings: list[Parsing] = field(default_factory=list)
@@ -78,12 +78,14 @@ class _Portion:
     events: int = 0
 
     def add(self, parsing: Parsing) -> None:
+        """Take one batch in."""
         self.parsings.append(parsing)
         self.bytes += parsing.entry.length
         self.events += parsing.entry.events
 
     @property
     def full(self) -> bool:
+        """Whether it should be committed, were more to come."""
         return (
             self.bytes >= PORTION_BYTES
             or self.events >= PORTION_EVENTS
@@ -91,6 +93,7 @@ class _Portion:
         )
 
     def commit(self, facts: Mapping[str, object]) -> Commit:
+        """All of it as one commit."""
         tables: dict[EventClass, list[pl.DataFrame]] = {}
         for parsing in self.parsings:
             for event_class, frame in parsing.tables.items():
@@ -110,7 +113,7 @@ class _Portion:
         )
 
 
-class _Committer:
+class Committer:
     """Commits portions in a thread of its own, one at a time, in order."""
 
     def __init__(self, home: Home) -> None:
@@ -131,6 +134,7 @@ class _Committer:
         return number
 
     def wait(self) -> None:
+        """Until the last portion is durable; raises what it raised."""
         if self._last is not None:
             last, self._last = self._last, None
             last.result()
@@ -322,16 +326,16 @@ def ingest(
     the home: that is how a baseline is read. Raises DiskFullError when a commit finds no room.
     """
     done = Ingested()
-    portion = _Portion()
+    portion = Portion()
     progress.begin("read", _size(paths), "bytes")
-    with _Committer(home) as committer, _without_collector():
+    with Committer(home) as committer, _without_collector():
         for batch in _batches(home, paths, done, progress):
             parsing = parse(batch, judges)
             done.add(parsing)
             portion.add(parsing)
             if portion.full:
                 committer.submit(_apart(portion.commit(facts or {}), aside))
-                portion = _Portion()
+                portion = Portion()
         if portion.parsings:
             committer.submit(_apart(portion.commit(facts or {}), aside))
         committer.wait()

@@ -56,12 +56,12 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
             with clock.of("baseline"):
                 _learn(home, options, fields, behaviour, progress)
         with clock.of("read"):
-            read = ingest(home, options.paths, fields, progress, facts=_facts(options))
+            read = ingest(home, options.paths, fields, progress, facts=facts_of(options))
         with clock.of("judge"):
-            judged, commits = _judge(home, behaviour, progress)
+            judged, commits = judge_new(home, behaviour, progress)
         with clock.of("triage"):
-            made = _triage(home, judged, options)
-            _publish(home, judged, made, commits)
+            made = triage_home(home, judged, options)
+            publish(home, judged, made, commits)
             if options.since is not None or options.until is not None:
                 made = _in_time(home, made, options)
         with clock.of("evidence"):
@@ -134,7 +134,7 @@ def last_commit(home: Home) -> int:
     return max((one.number for one in home.records.commits()), default=0)
 
 
-def _judge(
+def judge_new(
     home: Home, behaviour: Sequence[Detector], progress: Progress
 ) -> tuple[Judged, tuple[int, int]]:
     """Judge what no scan has judged yet, also what one that was killed had read."""
@@ -157,7 +157,7 @@ def _learn(
 ) -> None:
     """Read the baseline: its events enter every state, its findings the base rates alone."""
     read, said = ingest_baseline(home, options, fields, progress)
-    judged, commits = _judge(home, behaviour, progress)
+    judged, commits = judge_new(home, behaviour, progress)
     exposure = exposure_of(home).joined(judged.cells, spoken(said))
     home.commit(
         Commit(
@@ -167,7 +167,7 @@ def _learn(
     )
 
 
-def _facts(options: ScanOptions) -> dict[str, object]:
+def facts_of(options: ScanOptions) -> dict[str, object]:
     """What a replay has to know of the scan that read a batch."""
     return {"rules": [str(path.resolve()) for path in options.rules]}
 
@@ -178,7 +178,7 @@ def ingest_baseline(
     """Read the baseline and keep what the rules said of it apart from the findings."""
     said: list[pl.DataFrame] = []
     read = ingest(
-        home, options.baseline, fields, progress, facts=_facts(options), aside=said.append
+        home, options.baseline, fields, progress, facts=facts_of(options), aside=said.append
     )
     return read, pl.concat(said) if said else home.records.findings().clear()
 
@@ -199,7 +199,7 @@ def _exposure_state(exposure: Exposure) -> State:
     return {"cells": exposure.cells, "hits": exposure.hits}
 
 
-def _triage(home: Home, judged: Judged, options: ScanOptions) -> Triage:
+def triage_home(home: Home, judged: Judged, options: ScanOptions) -> Triage:
     """Fuse all findings of the home, those just judged included."""
     # What was just said again with more stands in the place of what is stored.
     said = pl.concat([home.records.findings(), judged.findings])
@@ -215,7 +215,7 @@ def _in_time(home: Home, made: Triage, options: ScanOptions) -> Triage:
     return triage(findings, made.exposure.cells.clear(), made.exposure, settings)
 
 
-def _publish(home: Home, judged: Judged, made: Triage, commits: tuple[int, int]) -> None:
+def publish(home: Home, judged: Judged, made: Triage, commits: tuple[int, int]) -> None:
     """Commit what was judged, unless nothing has changed since the last scan."""
     stored = [stored_incident(one) for one in made.incidents]
     before = {one.uid: dict(one.body) for one in home.records.incidents()}

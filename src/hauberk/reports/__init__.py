@@ -1,6 +1,7 @@
 """Floor 6: a scan as people and machines read it."""
 
 from .html import write_html
+from .lines import finding_line, incident_line, pace_line
 from .models import (
     as_facts,
     decision_lines,
@@ -16,7 +17,7 @@ from .models import (
 )
 from .navigator import coverage
 from .navigator import layer as navigator_layer
-from .ocsf import write_findings, write_json, write_view
+from .ocsf import write_findings, write_incidents, write_json, write_view
 from .rules import (
     print_coverage,
     print_explained,
@@ -35,10 +36,13 @@ __all__ = [
     "coverage",
     "decision_lines",
     "different",
+    "finding_line",
+    "incident_line",
     "judged_at",
     "lineage",
     "listed",
     "navigator_layer",
+    "pace_line",
     "people_lines",
     "plain",
     "policy_lines",
@@ -59,6 +63,7 @@ __all__ = [
     "when",
     "write_findings",
     "write_html",
+    "write_incidents",
     "write_json",
     "write_view",
 ]

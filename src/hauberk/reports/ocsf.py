@@ -3,7 +3,7 @@
 Source: OCSF 1.8.0, classes `incident_finding` and `detection_finding`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TextIO
 
@@ -59,9 +59,14 @@ def write_json(scan: Scan, stream: TextIO) -> None:
     What Hauberk knows beyond OCSF (bits, surprise, budget, the place of each record) is under
     `unmapped`.
     """
-    for place, incident in enumerate(scan.incidents, start=1):
-        _line(stream, incident_finding(incident, place))
+    write_incidents(scan.incidents, stream)
     write_findings(scan.findings, scan.evidence, stream)
+
+
+def write_incidents(incidents: Sequence[Incident], stream: TextIO) -> None:
+    """Write incidents in their order, ranked from 1: one OCSF Incident Finding a line."""
+    for place, incident in enumerate(incidents, start=1):
+        _line(stream, incident_finding(incident, place))
 
 
 def write_findings(

@@ -121,13 +121,13 @@ def _lines(
 ) -> Iterator[Batch | Skipped]:  # fmt: skip
     offset = 0
     while data := stream.peek(chunk_bytes if codec else stream.upto(chunk_bytes, b"\n")):
-        if known is not None and (seen := _seen(stream, data, offset, known)):
+        if known is not None and (seen := stored_range(stream, data, offset, known)):
             length, digest = seen
             stream.read(length)
             yield Skipped(base.source, offset, length, digest)
             offset += length
             continue
-        end = _last_line_end(data, codec)
+        end = last_line_end(data, codec)
         if len(data) < chunk_bytes:
             end = _tail(data, end)
         elif end == 0:
@@ -136,7 +136,7 @@ def _lines(
             if end == 0 and len(data) <= MAX_RECORD:
                 end = len(data)
         if end == 0:
-            batch = _skip_line(stream, base, format, offset, codec)
+            batch = skip_line(stream, base, format, offset, codec)
         else:
             batch = batch_of(base, format, stream.read(end), offset)
         yield batch
@@ -154,7 +154,7 @@ def _tail(data: bytes, end: int) -> int:
     return end
 
 
-def _last_line_end(data: bytes, codec: str | None) -> int:
+def last_line_end(data: bytes, codec: str | None) -> int:
     """Just after the last line end in `data`, 0 where there is none."""
     if codec is None:
         return data.rfind(b"\n") + 1
@@ -175,7 +175,7 @@ def _first_line_end(data: bytes, codec: str | None) -> int:
     return at + 2 if at != -1 else 0
 
 
-def _skip_line(
+def skip_line(
     stream: Stream,
     base: RecordBatch,
     format: Format,  # noqa: A002
@@ -218,7 +218,7 @@ def _document(
         oversize = (Oversize(Reject(0, length, reason), start),)
         yield batch_of(base, format, b"", 0, oversize, digest.hexdigest())
         return
-    seen = _seen(stream, data, 0, known) if known is not None else None
+    seen = stored_range(stream, data, 0, known) if known is not None else None
     if seen and seen[0] == len(data):
         yield Skipped(base.source, 0, *seen)
     else:
@@ -233,7 +233,7 @@ def _evtx(
     offset = len(stream.read(EVTX_HEADER))
     size = max(1, chunk_bytes // EVTX_CHUNK) * EVTX_CHUNK
     while data := stream.peek(size):
-        if known is not None and (seen := _seen(stream, data, offset, known)):
+        if known is not None and (seen := stored_range(stream, data, offset, known)):
             length, digest = seen
             stream.read(length)
             yield Skipped(base.source, offset, length, digest)
@@ -255,7 +255,7 @@ def _before_last_chunk(data: bytes) -> int:
     return used[-1] if used else len(data)
 
 
-def _seen(stream: Stream, data: bytes, offset: int, known: Known) -> tuple[int, str] | None:
+def stored_range(stream: Stream, data: bytes, offset: int, known: Known) -> tuple[int, str] | None:
     """Length and digest of the longest known chunk that the next bytes are, if any is."""
     for length, digest in sorted(known(_first_record(data), offset), reverse=True):
         if not 0 < length <= _MAX_KNOWN:

@@ -124,7 +124,7 @@ def _file(path: Path, limits: Limits) -> Iterator[Input | Unreadable]:
             return
         yield from _contents(
             source, path, Stream(file), Budget(limits, status.st_size),
-            size=status.st_size, modified=_clock(status.st_mtime), seekable=file,
+            size=status.st_size, modified=clock(status.st_mtime), seekable=file,
         )  # fmt: skip
 
 
@@ -135,7 +135,8 @@ def _special(path: Path) -> str | None:
     return None
 
 
-def _clock(seconds: float) -> datetime | None:
+def clock(seconds: float) -> datetime | None:
+    """A file's time stamp, None where no calendar holds it."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, OSError, ValueError):
@@ -194,7 +195,7 @@ def _tar(source: str, stream: Stream, budget: Budget, depth: int) -> Iterator[In
             body: Readable = _Counted(opened, budget) if member.issparse() else opened
             yield from _contents(
                 inside, PurePath(member.name.replace("\0", "")), Stream(body), budget,
-                depth=depth, size=member.size, modified=_clock(member.mtime),
+                depth=depth, size=member.size, modified=clock(member.mtime),
             )  # fmt: skip
     if stream.fault:
         yield Unreadable(source, stream.fault)

@@ -216,6 +216,11 @@ def unpacked(source: Readable, head: bytes, budget: Budget) -> Stream | None:
     return None
 
 
+def is_packed(head: bytes) -> bool:
+    """Whether a file that begins so is compressed or an archive."""
+    return head.startswith(tuple(_MAGIC)) or is_tar(head) or is_zip(head)
+
+
 def is_tar(head: bytes) -> bool:
     """Whether a stream begins with a tar header."""
     return head[257:262] == b"ustar"

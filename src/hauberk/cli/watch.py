@@ -1,0 +1,153 @@
+"""`hauberk watch`: logs as they are written."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+from rich.console import Console
+
+from hauberk.errors import ExitCode, UsageError
+from hauberk.pipeline import Pace, WatchOptions, watch
+from hauberk.reports import (
+    finding_line,
+    incident_line,
+    pace_line,
+    plain,
+    write_findings,
+    write_incidents,
+)
+from hauberk.triage import BUDGET, Incident
+
+from . import output
+from .home import Home, home_or_default
+
+HELP = """Follow files and folders of logs, and tell findings and incidents as they come.
+
+Lines are judged by rules as soon as they are written; behaviour, correlations and triage follow
+every minute. Rotated and truncated files are followed, archives that appear are read once whole.
+Stop with Ctrl-C: what has come is committed and judged first. Started again, it goes on where it
+was, without loss and without doubles.
+
+Examples:
+
+  hauberk watch /var/log/zeek/current /var/log/suricata/eve.json
+
+  hauberk watch /srv/logs --rules ~/sigma/rules --json - | nc siem 5140
+
+Exit codes: 0 stopped, 2 usage, 4 home in use, 5 home damaged, 6 disk full.
+"""
+
+
+def command(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files and folders to follow.")
+    ],
+    home: Home = None,
+    rules: Annotated[
+        list[Path] | None,
+        typer.Option("--rules", metavar="DIR", help="More Sigma rules: a folder of them, or one."),
+    ] = None,
+    budget: Annotated[
+        float, typer.Option("--budget", metavar="N", min=0, help="Incidents a day you can read.")
+    ] = BUDGET,
+    every: Annotated[
+        float,
+        typer.Option("--every", metavar="SECONDS", min=1, help="How often behaviour is judged."),
+    ] = 60.0,
+    json: Annotated[
+        bool, typer.Option("--json", help="OCSF JSON lines on standard output.")
+    ] = False,
+) -> ExitCode:
+    """Follow until stopped."""
+    for path in [*paths, *(rules or [])]:
+        if not path.exists():
+            raise UsageError("there is no such file or folder", where=str(path))
+    options = WatchOptions(paths, home_or_default(home), rules or (), budget, every)
+    stop = threading.Event()
+    with _stopped_by_signals(stop):
+        pace = watch(options, _Machine() if json else _Person(), stop)
+    said = f"{pace.records:,} records, {pace.events:,} events, {pace.rejected:,} rejected"
+    output.screen(stderr=True).print(f"{said}, {pace.findings:,} findings of rules", style="dim")
+    return ExitCode.OK
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM ends the watch in order; the second one at once."""
+    before: dict[int, Any] = {}  # `Any`: whatever handlers the interpreter knows
+
+    def told(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, before[number])
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, told)
+    try:
+        yield
+    finally:
+        for known, handler in before.items():
+            signal.signal(known, handler)
+
+
+class _Machine:
+    """OCSF JSON lines; what goes wrong on standard error."""
+
+    def __init__(self) -> None:
+        self._stderr = output.screen(stderr=True)
+
+    def findings(self, found: pl.DataFrame) -> None:
+        with output.stdout() as stream:
+            write_findings(found, {}, stream)
+
+    def incidents(self, ranked: Sequence[Incident]) -> None:
+        with output.stdout() as stream:
+            write_incidents(ranked, stream)
+
+    def unread(self, source: str, reason: str) -> None:
+        self._stderr.print(f"not read  {plain(source)}: {plain(reason)}", style="yellow")
+
+    def fault(self, said: str) -> None:
+        self._stderr.print(plain(said), style="red")
+
+    def pace(self, pace: Pace) -> None:
+        """Nothing: machines ask for findings."""
+
+
+class _Person:
+    """Lines as they come, and one that says how the watch keeps up."""
+
+    def __init__(self) -> None:
+        self._screen: Console = output.screen()
+        self._status = output.screen(stderr=True).status("waiting") if sys.stderr.isatty() else None
+        self._last = Pace()
+        if self._status is not None:
+            self._status.start()
+
+    def findings(self, found: pl.DataFrame) -> None:
+        for row in found.sort("time").iter_rows(named=True):
+            self._screen.print(finding_line(row), soft_wrap=True)
+        output.flush()
+
+    def incidents(self, ranked: Sequence[Incident]) -> None:
+        for one in ranked:
+            self._screen.print(incident_line(one), soft_wrap=True)
+        output.flush()
+
+    def unread(self, source: str, reason: str) -> None:
+        self._screen.print(f"not read  {plain(source)}: {plain(reason)}", style="yellow")
+
+    def fault(self, said: str) -> None:
+        self._screen.print(plain(said), style="red")
+
+    def pace(self, pace: Pace) -> None:
+        if self._status is not None:
+            rate = pace.records - self._last.records
+            self._status.update(pace_line(pace, rate))
+            self._last.records = pace.records

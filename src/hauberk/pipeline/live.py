@@ -1,0 +1,294 @@
+"""Telemetry as it is written: followed, judged at once by rules, and behind that as a whole.
+
+Three things go on at their own pace. Records are parsed and judged by rules as they come, and
+what rules say is told at once. Commits follow every few seconds; whoever kills the process loses
+nothing, for what was not committed is read again and says the same, under the same uids. Behaviour,
+correlations and triage judge what was committed in a thread of their own.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, Self
+
+import polars as pl
+
+from hauberk.detect import Detector
+from hauberk.detect.sigma import SigmaDetector, Suppressions
+from hauberk.events import FindingKind
+from hauberk.ingest import Batch, Follower, Unreadable
+from hauberk.store import Home
+from hauberk.triage import BUDGET, Incident
+
+from .ingesting import Committer, Parsing, Portion, parse
+from .interface import ScanOptions, Silent
+from .rule_folders import known_rules
+from .scan import facts_of, judge_new, judges, last_commit, publish, triage_home
+from .suppressions import suppressions_of
+
+POLL_SECONDS = 0.1
+"""Pause between two looks at files when nothing had come."""
+
+COMMIT_SECONDS = 2.0
+"""Longest that a judged record waits to be committed."""
+
+COMPACT_COMMITS = 300
+"""Commits after which the lake's small files are merged."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """What a user asks of a watch; `judge_every` in seconds."""
+
+    paths: Sequence[Path]
+    home: Path
+    rules: Sequence[Path] = ()
+    budget: float = BUDGET
+    judge_every: float = 60.0
+
+
+@dataclass(slots=True)
+class Pace:
+    """How a watch keeps up: sums since it began."""
+
+    records: int = 0
+    events: int = 0
+    rejected: int = 0
+    findings: int = 0
+    commits: int = 0
+    behind: int = 0  # bytes that are there and not read yet
+    newest: datetime | None = None  # event time of the newest event
+
+
+class Listener(Protocol):
+    """Told of what a watch finds, from two threads, one call at a time."""
+
+    def findings(self, found: pl.DataFrame) -> None:
+        """Findings (FINDING_SCHEMA) of rules, just now, or of behaviour behind them.
+
+        A finding may be told again with more, or after a crash, under the same uid.
+        """
+        ...
+
+    def incidents(self, ranked: Sequence[Incident]) -> None:
+        """Incidents within the budget that are new or have changed, best first."""
+        ...
+
+    def unread(self, source: str, reason: str) -> None:
+        """Something cannot be read."""
+        ...
+
+    def fault(self, said: str) -> None:
+        """A detector could not judge something; the rest goes on."""
+        ...
+
+    def pace(self, pace: Pace) -> None:
+        """Every second or so."""
+        ...
+
+
+def watch(options: WatchOptions, listener: Listener, stop: threading.Event) -> Pace:
+    """Follow files until `stop` is set; then commit and judge what has come.
+
+    Raises HomeBusyError, HomeDamagedError, DiskFullError.
+    """
+    rules = known_rules(options.home, options.rules)
+    with Home.open(options.home) as home:
+        suppressions = Suppressions(suppressions_of(home))
+        fields, behaviour = judges(SigmaDetector(rules, suppressions=suppressions))
+        told = _Told(listener)
+        with _Behind(home, behaviour, options, told) as behind:
+            return _Front(home, fields, options, told, behind).run(stop)
+
+
+class _Told:
+    """The listener, one call at a time; suppressed findings are kept from it."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._turn = threading.Lock()
+
+    def findings(self, found: pl.DataFrame) -> int:
+        told = found.filter(pl.col("kind") != FindingKind.SUPPRESSED)
+        if told.height:
+            with self._turn:
+                self._listener.findings(told)
+        return told.height
+
+    def incidents(self, ranked: Sequence[Incident]) -> None:
+        if ranked:
+            with self._turn:
+                self._listener.incidents(ranked)
+
+    def unread(self, source: str, reason: str) -> None:
+        with self._turn:
+            self._listener.unread(source, reason)
+
+    def faults(self, said: Sequence[object]) -> None:
+        with self._turn:
+            for one in said:
+                self._listener.fault(str(one))
+
+    def pace(self, pace: Pace) -> None:
+        with self._turn:
+            self._listener.pace(pace)
+
+
+class _Front:
+    """Reads, parses, judges by rules, tells, and hands on what is to be committed."""
+
+    def __init__(
+        self,
+        home: Home,
+        fields: Sequence[Detector],
+        options: WatchOptions,
+        told: _Told,
+        behind: "_Behind",
+    ) -> None:
+        self._home = home
+        self._fields = fields
+        self._facts = facts_of(ScanOptions(options.paths, options.home, rules=options.rules))
+        self._follower = Follower(options.paths, self._known)
+        self._told = told
+        self._behind = behind
+        self._portion = Portion()
+        self._since = time.monotonic()  # when the oldest record of the portion was read
+        self._pace = Pace()
+
+    def _known(self, first_record: str, start: int) -> list[tuple[int, str]]:
+        ranges = self._home.records.known_ranges(first_record, start)
+        return [(one.length, one.sha256) for one in ranges]
+
+    def run(self, stop: threading.Event) -> Pace:
+        ticked = 0.0
+        with Committer(self._home) as committer:
+            try:
+                while not stop.is_set():
+                    came = self._take(committer)
+                    self._behind.check()
+                    if time.monotonic() - ticked >= 1:
+                        ticked = time.monotonic()
+                        self._pace.behind = self._follower.behind
+                        self._told.pace(self._pace)
+                    if not came:
+                        stop.wait(POLL_SECONDS)
+            finally:
+                self._follower.close()
+            self._commit(committer)
+            committer.wait()
+        return self._pace
+
+    def _take(self, committer: Committer) -> bool:
+        """One round over all files; whether anything had come."""
+        came = False
+        for item in self._follower.poll():
+            if isinstance(item, Unreadable):
+                self._told.unread(item.source, item.reason)
+            elif not self._home.records.has_batch(item.batch_id):
+                came = True
+                self._judge(item)
+                if self._portion.full:
+                    self._commit(committer)
+        if self._portion.parsings and time.monotonic() - self._since >= COMMIT_SECONDS:
+            self._commit(committer)
+        return came
+
+    def _judge(self, batch: Batch) -> None:
+        if not self._portion.parsings:
+            self._since = time.monotonic()
+        if any(one.entry.batch_id == batch.batch_id for one in self._portion.parsings):
+            return
+        parsing = parse(batch, self._fields)
+        self._pace.findings += self._told.findings(parsing.findings)
+        self._told.faults(parsing.faults)
+        self._portion.add(parsing)
+        self._count(parsing)
+
+    def _count(self, parsing: Parsing) -> None:
+        entry = parsing.entry
+        self._pace.records += entry.records
+        self._pace.events += entry.events
+        self._pace.rejected += entry.rejected
+        for frame in parsing.tables.values():
+            newest = frame["time"].max()
+            if isinstance(newest, datetime):
+                self._pace.newest = max(self._pace.newest or newest, newest)
+
+    def _commit(self, committer: Committer) -> None:
+        if not self._portion.parsings:
+            return
+        committer.submit(self._portion.commit(self._facts))
+        self._pace.commits += 1
+        self._portion = Portion()
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What was told of an incident, to know when it has changed."""
+
+    told: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def fresh(self, ranked: Sequence[Incident]) -> list[Incident]:
+        found = []
+        for one in ranked:
+            now = (len(one.findings), round(one.probability, 2))
+            if one.above_budget and self.told.get(one.uid) != now:
+                found.append(one)
+            self.told[one.uid] = now
+        return found
+
+
+class _Behind:
+    """Behaviour, correlations and triage, in a thread of their own over what was committed."""
+
+    def __init__(
+        self, home: Home, detectors: Sequence[Detector], options: WatchOptions, told: _Told
+    ) -> None:
+        self._home = home
+        self._detectors = detectors
+        self._options = options
+        self._told = told
+        self._shown = _Shown()
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._compacted = last_commit(home)
+        self._thread = threading.Thread(target=self._work, name="judge", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        if self._error is None:
+            self._round()
+
+    def check(self) -> None:
+        """Raise what the thread raised."""
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        try:
+            while not self._stop.wait(self._options.judge_every):
+                self._round()
+        except BaseException as error:  # noqa: BLE001  # raised again by `check`
+            self._error = error
+
+    def _round(self) -> None:
+        judged, commits = judge_new(self._home, self._detectors, Silent())
+        if commits[0] == commits[1]:
+            return
+        options = ScanOptions(self._options.paths, self._options.home, budget=self._options.budget)
+        made = triage_home(self._home, judged, options)
+        publish(self._home, judged, made, commits)
+        self._told.findings(judged.findings)
+        self._told.faults([*judged.faults, *judged.lost])
+        self._told.incidents(self._shown.fresh(made.incidents))
+        if last_commit(self._home) - self._compacted >= COMPACT_COMMITS:
+            self._home.lake.compact()
+            self._compacted = last_commit(self._home)
