@@ -55,6 +55,7 @@ from .telemetry import Occurrence, keep
 from .tensors import Array, read_tensors, write_tensors
 from .verifying import verify_models
 from .versions import Bundle, Move, SigningKey, Stage, Version
+from .watching import Watched, watch_models
 
 __all__ = [
     "MACHINE",
@@ -88,6 +89,7 @@ __all__ = [
     "Task",
     "Verdict",
     "Version",
+    "Watched",
     "add_signature",
     "admit",
     "arm",
@@ -131,6 +133,7 @@ __all__ = [
     "verify_models",
     "vote",
     "watch_canary",
+    "watch_models",
     "write_artifact",
     "write_tensors",
 ]
