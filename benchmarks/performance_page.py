@@ -1,6 +1,7 @@
 """The history of the benchmarks as a page of docs/."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -19,6 +20,9 @@ the machine sways less than the clock.
 _STAGES = ("read", "judge", "triage", "evidence", "rules loaded")
 _INNER = ("parse", "normalise", "rules", "commit")
 
+STEPS = Path(__file__).with_name("steps.md")
+"""What was changed for speed and what it gained: written by hand, shown at the page's end."""
+
 Figures = dict[str, Any]  # a line of the history, as JSON gives it
 
 
@@ -27,6 +31,7 @@ def page(history: Sequence[Figures]) -> str:
     newest = {one["benchmark"]: one for one in history}
     parts = [HEAD, _machines(newest.values()), _table(list(newest.values()))]
     parts.extend(_stages(one) for one in newest.values())
+    parts.append(STEPS.read_text("utf-8").rstrip() + "\n")
     return "\n".join(parts)
 
 
