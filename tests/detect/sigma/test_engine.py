@@ -168,3 +168,20 @@ def test_every_category_of_sysmon_has_its_log() -> None:
         for code in selector.codes
     }
     assert {str(code) for code in [*range(1, 30), 255]} <= codes
+
+
+def test_keys_spelled_anew_in_each_record_make_no_columns(
+    rules_of: Compile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(rules_of({"keys": ["needle"], "condition": "keys"}))
+    rows: list[dict[str, object]] = [
+        {f"field {row} {number}": "a needle" if row == 7 else "x" for number in range(300)}
+        for row in range(10)
+    ]
+    read: list[str] = []
+    column = RowFields.column
+    monkeypatch.setattr(
+        RowFields, "column", lambda self, name: read.append(name) or column(self, name)
+    )
+    assert fired(engine, SYSMON, *rows) == [["rule 0"] if row == 7 else [] for row in range(10)]
+    assert not read

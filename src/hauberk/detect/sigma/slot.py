@@ -15,6 +15,12 @@ from .values import ValueMatcher
 _PORTION = 4096
 """Values that are scanned together for keywords."""
 
+MAX_COLUMNS = 2_000
+"""Names of fields in a group above which it is read by rows.
+
+Who spells the keys of each record anew makes as many columns, nearly all of them empty.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -91,7 +97,16 @@ class Slot:
         gate = self._gate = self._gate or Gate(self.asked)
         nothing = self._interned(frozenset())
         found: dict[int, set[int]] = {}
-        for columns in _portions(fields):
+        names = fields.names()
+        if len(names) > MAX_COLUMNS:
+            for number in range(len(fields)):
+                values = list(fields.row(number).values())
+                for place in gate.admitted(values):
+                    found.setdefault(number, set()).update(
+                        self._true(key_value(value_key(values[place])))
+                    )
+            names = ()
+        for columns in _portions(fields, names):
             if len(columns) > 1 and not gate.may_answer("\n".join(map(gate.texts, columns))):
                 continue
             for column in columns:
@@ -124,11 +139,11 @@ class Slot:
         return known
 
 
-def _portions(fields: Fields) -> Iterator[list[Sequence[object]]]:
-    """All columns, as many together as hold about `_PORTION` values."""
+def _portions(fields: Fields, names: Iterable[str]) -> Iterator[list[Sequence[object]]]:
+    """The columns of these names, as many together as hold about `_PORTION` values."""
     wanted = max(1, _PORTION // max(1, len(fields)))
     portion: list[Sequence[object]] = []
-    for name in fields.names():
+    for name in names:
         column = fields.column(name)
         if column is not None:
             portion.append(column)
