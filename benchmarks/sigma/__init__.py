@@ -1,0 +1,1 @@
+"""Sigma matching against its peers: how fast, and whether the hits are the same."""

@@ -1,0 +1,123 @@
+"""Hauberk's Sigma matching beside its peers, on the same events and rules, in one run.
+
+    python -m benchmarks.sigma [--events N] [--sample N] [--inputs DIR] [--zircolite PATH]
+                               [--peer-python PYTHON] [--oracle] [--quick]
+
+CPU seconds, not wall seconds, are compared, each side in a process of its own, and start-up is that
+of a second run: rules compiled, queries converted. The peers are slow, so they judge a sample, at
+two sizes that show how their cost grows. With `--oracle`, hits are compared one by one instead and
+docs/sigma-differences.md is written.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.captures import unpack
+from benchmarks.run import revision
+
+from .events import diverse_events, hostile_events, real_events
+from .oracle import compare
+from .page import page
+from .queries import queries
+from .zircolite import run_zircolite
+
+ROOT = Path(__file__).resolve().parents[2]
+PEER = Path(__file__).with_name("sqlite_peer.py")
+PAGE = ROOT / "docs" / "sigma-speed.md"
+DIFFERENCES = ROOT / "docs" / "sigma-differences.md"
+
+Figures = dict[str, object]
+
+
+def said(command: list[str]) -> Figures:
+    """What a process prints as its last line."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    figures: Figures = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def hauberk(cache: Path, events: Path, count: int, once: int, *rules: str) -> Figures:
+    """Hauberk's second run over a file of events."""
+    where = [str(cache), str(events), str(count), str(once), *rules]
+    return said([sys.executable, "-m", "benchmarks.sigma.hauberk_run", *where])
+
+
+def peer(python: str, asked: Path, events: Path, count: int, *more: str) -> Figures:
+    """The queries on SQLite over the first events of a file."""
+    return said([python, str(PEER), str(asked), str(events), str(count), *more])
+
+
+def main() -> None:
+    """Measure or compare, as asked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--events", type=int, default=600_000)
+    parser.add_argument("--sample", type=int, default=40_000, help="events that the peers judge")
+    parser.add_argument("--inputs", type=Path, help="keep the inputs here, and use what is there")
+    parser.add_argument("--zircolite", type=Path, help="a checkout of Zircolite, with its .venv")
+    parser.add_argument("--peer-python", default=sys.executable)
+    parser.add_argument("--oracle", action="store_true", help="compare hits; measure nothing")
+    parser.add_argument("--quick", action="store_true", help="small inputs; writes no page")
+    asked = parser.parse_args()
+    if asked.quick:
+        asked.events, asked.sample = 40_000, 10_000
+    with ExitStack() as stack:
+        folder = asked.inputs or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(parents=True, exist_ok=True)
+        every = unpack("sigma-rules", folder)
+        if asked.oracle:
+            text = compare(every, diverse_events(folder, 25_000), folder, asked.peer_python)
+            DIFFERENCES.write_text(text, "utf-8")
+            return
+        figures = measured(asked, folder, every)
+        print(page(figures))
+        if not asked.quick:
+            PAGE.write_text(page(figures), "utf-8")
+
+
+def measured(asked: argparse.Namespace, folder: Path, every: Path) -> dict[str, Figures]:
+    """Every figure of the page."""
+    windows = str(every / "rules" / "windows")
+    events, once = real_events(folder, asked.events)
+    cache, sample = folder / "cache", asked.sample
+    hauberk(cache, events, 1, 1, windows)  # the first run compiles
+    found: dict[str, Figures] = {
+        "about": {"revision": revision(), "once": once, "python": sys.version.split()[0]},
+        "real": hauberk(cache, events, asked.events, once, windows),
+        "real, sample": hauberk(cache, events, sample, once, windows),
+    }
+    sql = queries(Path(windows), folder, keywords=False)
+    for count in (sample // 2, sample):
+        found[f"sqlite {count}"] = peer(asked.peer_python, sql, events, count)
+        found[f"all-fields {count}"] = peer(asked.peer_python, sql, events, count, "--all-fields")
+    hostile = hostile_events(folder, max(20_000, sample // 2))
+    hauberk_hostile = hauberk(cache, hostile, sample // 2, sample, windows)
+    found["hostile"] = hauberk_hostile
+    for count in (sample // 20, sample // 10):
+        found[f"hostile sqlite {count}"] = peer(asked.peer_python, sql, hostile, count)
+        more = peer(asked.peer_python, sql, hostile, count, "--all-fields")
+        found[f"hostile all-fields {count}"] = more
+    halves = _halves(Path(windows), folder)
+    for name, rules in (("half the rules", halves), ("all rules", windows)):
+        hauberk(cache, events, 1, 1, str(rules))
+        found[name] = hauberk(cache, events, sample * 2, sample * 2, str(rules))
+    found["zircolite"] = run_zircolite(asked.zircolite, sql, events, folder, sample // 2)
+    return found
+
+
+def _halves(rules: Path, folder: Path) -> Path:
+    """Every second rule."""
+    target = folder / "half-rules"
+    if not target.exists():
+        target.mkdir()
+        for path in sorted(rules.rglob("*.yml"))[::2]:
+            (target / path.name).write_bytes(path.read_bytes())
+    return target
+
+
+if __name__ == "__main__":
+    main()
