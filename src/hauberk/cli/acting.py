@@ -89,10 +89,15 @@ def tell(lines: Iterable[str]) -> None:
         console.print(plain(line, 2000), markup=False, highlight=False, soft_wrap=True)
 
 
+def as_json(value: object) -> str:
+    """A value as JSON that people can read too; times and paths as text."""
+    return json_module.dumps(value, indent=2, default=str) + "\n"
+
+
 def tell_json(value: object) -> None:
     """Print a value to machines."""
     with output.stdout() as stream:
-        stream.write(json_module.dumps(value, indent=2, default=str) + "\n")
+        stream.write(as_json(value))
 
 
 def a_time(text: str, option: str) -> datetime:
