@@ -3,11 +3,11 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hauberk.events import FindingKind, findings_frame
-from hauberk.triage import Triage, evidence_bits, triage
+from hauberk.triage import Triage, evidence_bits, learned, triage
 from hauberk.triage.days import DAY, surprise_of
 
 from .test_judge import finding, host_days
@@ -106,7 +106,25 @@ def test_a_cloud_is_held_against_its_own_principals() -> None:
     assert last > 0.2
 
 
+@settings(deadline=None)
 @given(st.floats(0.001, 33))
 def test_bits_turn_back_into_the_surprise_they_came_from(bits: float) -> None:
     p = pl.DataFrame({"p": surprise_of(np.array([bits]))})
     assert p.select(evidence_bits(pl.col("p")))["p"][0] == pytest.approx(bits, abs=0.01)
+
+
+def test_a_baseline_teaches_what_its_days_add_up_to() -> None:
+    usual = learned(findings_frame(administrators()), CELLS)
+    assert usual.hits["weight"].min() == 1.0
+    later = working_day(3, 7, SMALL)
+    cells = host_days(40, 8).filter(pl.col("day") == CELLS["day"].max() + pl.duration(days=3))
+    assert most_probable(triage(findings_frame(later), cells, usual)) < 0.05
+
+
+def test_a_day_that_is_told_again_counts_once() -> None:
+    rows = findings_frame(administrators())
+    once = triage(rows, CELLS)
+    again = triage(rows, CELLS.clear(), once.exposure)
+    sums = again.exposure.hits.filter(pl.col("rule") == DAY)
+    assert sums.height == sums.select("host", "day").n_unique()
+    assert sums.height == once.exposure.hits.filter(pl.col("rule") == DAY).height

@@ -22,7 +22,7 @@ from hauberk.triage import (
     Reason,
     Triage,
     TriageSettings,
-    spoken,
+    learned,
     triage,
 )
 
@@ -158,7 +158,8 @@ def _learn(
     """Read the baseline: its events enter every state, its findings the base rates alone."""
     read, said = ingest_baseline(home, options, fields, progress)
     judged, commits = judge_new(home, behaviour, progress)
-    exposure = exposure_of(home).joined(judged.cells, spoken(said))
+    usual = pl.concat([said, judged.findings]).filter(_TOLD)
+    exposure = learned(usual, judged.cells, exposure_of(home))
     home.commit(
         Commit(
             states={**judged.states, TRIAGE_STATE: _exposure_state(exposure)},

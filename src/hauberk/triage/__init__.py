@@ -2,7 +2,7 @@
 
 from .fusion import FusionSettings
 from .interface import Incident, Link, Reason
-from .judge import Triage, TriageSettings, triage
+from .judge import Triage, TriageSettings, learned, triage
 from .ranking import BUDGET, FLOOR, KINDS_IN_WORDS, within_budget
 from .surprise import Exposure, calibrate, evidence_bits, host_of, spoken, without_session
 
@@ -20,6 +20,7 @@ __all__ = [
     "calibrate",
     "evidence_bits",
     "host_of",
+    "learned",
     "spoken",
     "triage",
     "within_budget",

@@ -97,7 +97,10 @@ def held_against_days(
     sums = day_sums(findings, labels, doubted)
     if sums.is_empty():
         return exposure, findings
-    exposure = exposure.joined(exposure.cells.clear(), _as_hits(sums))
+    # What was said of a day before is said anew, by what is known now.
+    again = exposure.hits.filter(pl.col("rule") == DAY).join(sums, on=["host", "day"], how="semi")
+    hits = exposure.hits.join(again, on=["rule", "host", "day"], how="anti")
+    exposure = Exposure(exposure.cells, pl.concat([hits, _as_hits(sums)]))
     shares = sums.select("host", "day", pl.Series("share", _shares(sums, exposure)))
     rows = findings.select(host_of(findings), pl.col("time").dt.date().alias("day"), "surprise")
     share = rows.join(shares, on=["host", "day"], how="left", maintain_order="left")["share"]

@@ -67,6 +67,16 @@ def triage(
     return Triage(held, incidents, exposure, expected_misses(incidents))
 
 
+def learned(
+    findings: pl.DataFrame, cells: pl.DataFrame, history: Exposure | None = None
+) -> Exposure:
+    """What is usual after a baseline: its findings become no incidents, and all count in full."""
+    exposure = (history or Exposure()).joined(cells, spoken(findings))
+    calibrated = calibrate(findings, exposure)
+    after, _ = held_against_days(calibrated, cluster(calibrated), exposure)
+    return after
+
+
 def _likely(incidents: list[Incident]) -> set[str]:
     return {uid for one in incidents if one.probability >= DOUBT for uid in one.findings}
 
