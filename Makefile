@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench results docs lock clean
+.PHONY: help setup demo test check bench bench-sigma results docs lock clean
 
 help:  ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP)  ## Make .venv with everything that building and testing need
 
@@ -42,6 +42,10 @@ check: setup  ## Lint, format, types, floors, rules
 
 bench: setup  ## Measure speed and memory against a bare parse; append to benchmarks/history.jsonl
 	@$(BIN)/python -m benchmarks.run
+
+bench-sigma: setup  ## Compare Sigma matching with pySigma on SQLite: speed, then hit by hit
+	@$(BIN)/python -m benchmarks.sigma
+	@$(BIN)/python -m benchmarks.sigma --oracle
 
 results: setup  ## Measure detection on every set of ../shared/data and write docs/results.md
 	@$(BIN)/python -m benchmarks.results
