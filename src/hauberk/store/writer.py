@@ -152,26 +152,34 @@ class Writer:
         )
 
     def _write_states(self, commit: Commit, number: int) -> dict[str, dict[str, dict[str, object]]]:
-        written: dict[str, dict[str, dict[str, object]]] = {}
+        writing: dict[str, dict[str, Future[dict[str, object]]]] = {}
         folder = self._home / STATES / f"{number:010d}"
         ordinal = 0
-        for detector, frames in sorted(commit.states.items()):
-            written[detector] = {}
-            for name, frame in sorted(frames.items()):
-                self._reach(Step.STATE_FILE)
-                make_folder(folder, self._home)
-                path = folder / f"{ordinal:05d}.arrow"
-                ordinal += 1
-                frame.write_ipc(path, compression="zstd")
-                path.chmod(0o600)
-                written[detector][name] = {
-                    "path": path.relative_to(self._home).as_posix(),
-                    "sha256": seal(path)[0],
-                    "rows": frame.height,
-                }
+        with ThreadPoolExecutor(FLUSHES, thread_name_prefix="states") as pool:
+            for detector, frames in sorted(commit.states.items()):
+                writing[detector] = {}
+                for name, frame in sorted(frames.items()):
+                    self._reach(Step.STATE_FILE)
+                    make_folder(folder, self._home)
+                    path = folder / f"{ordinal:05d}.arrow"
+                    ordinal += 1
+                    writing[detector][name] = pool.submit(self._write_state, path, frame)
+        written = {
+            detector: {name: one.result() for name, one in files.items()}
+            for detector, files in writing.items()
+        }
         if ordinal:
             sync_folders(folder.iterdir(), self._home)
         return written
+
+    def _write_state(self, path: Path, frame: pl.DataFrame) -> dict[str, object]:
+        frame.write_ipc(path, compression="zstd")
+        path.chmod(0o600)
+        return {
+            "path": path.relative_to(self._home).as_posix(),
+            "sha256": seal(path)[0],
+            "rows": frame.height,
+        }
 
     def _write_dead_letters(
         self, letters: Sequence[DeadLetter], number: int
