@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hauberk.pipeline import ScanOptions, replay, scan
+from hauberk.detect.sigma import load_rules
+from hauberk.pipeline import ScanOptions, hunt, replay, scan
 from hauberk.store import Home
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -118,12 +119,23 @@ def test_rules_that_only_correlations_read_say_nothing_themselves(
     assert not {"Looks around", "Packs up", "Looks around a lot"} & titles
 
 
+@pytest.mark.slow
 def test_files_in_any_order_and_cut_say_the_same(tmp_path: Path, rules: Path) -> None:
     whole = told(correlated(scanned(tmp_path, "whole", rules, [EVENTS])))
     pieces = [EVENTS[at : at + 4] for at in range(0, len(EVENTS), 4)]
     assert told(correlated(scanned(tmp_path, "pieces", rules, pieces))) == whole
     assert told(correlated(scanned(tmp_path, "late", rules, pieces[::-1]))) == whole
     assert told(correlated(scanned(tmp_path, "mixed", rules, [EVENTS[::-1]]))) == whole
+
+
+def test_a_hunt_correlates_what_is_stored(tmp_path: Path, rules: Path) -> None:
+    home = tmp_path / "home"
+    file = tmp_path / "all.json"
+    file.write_text("\n".join(EVENTS[::-1]) + "\n")
+    scan(ScanOptions(paths=[file], home=home))
+    found = hunt(home, load_rules([rules])).findings
+    assert found["title"].to_list() == ["Looks around and packs up"]
+    assert found["count"].to_list() == [4]
 
 
 def test_a_correlated_finding_replays(tmp_path: Path, rules: Path) -> None:

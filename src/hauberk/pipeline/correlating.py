@@ -1,6 +1,6 @@
 """Hits that rules left with the batches, judged together in the order of event time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -57,6 +57,22 @@ def correlate(
     said.append(detector.pending(state))
     last = pl.concat(said).unique("uid", keep="last", maintain_order=True)
     return Correlated(last, state, list(detector.lost(state)), faults)
+
+
+def correlate_once(detector: CorrelationDetector, hits: Sequence[pl.DataFrame]) -> Correlated:
+    """Judge hits that are all there, in whichever order; nothing is remembered."""
+    ordered = joined_hits(list(hits)).sort("time")
+    state: State = {}
+    said, faults = [no_findings()], []
+    for number, part in enumerate(ordered.iter_slices(SLICE_HITS)):
+        batch = EventBatch(f"hits-{number}", {}, hits=part)
+        found, state, fault = judged(detector, batch, state)
+        said.append(found)
+        if fault is not None:
+            faults.append(fault)
+    said.append(detector.pending(state))
+    last = pl.concat(said).unique("uid", keep="last", maintain_order=True)
+    return Correlated(last, {}, list(detector.lost(state)), faults)
 
 
 def _frames(home: Home, commits: tuple[int, int]) -> Iterator[pl.DataFrame]:

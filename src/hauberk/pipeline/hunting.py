@@ -7,11 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
-from hauberk.detect.sigma import RuleSet, SigmaDetector, Suppressions
+from hauberk.detect.sigma import CorrelationDetector, RuleSet, SigmaDetector, Suppressions
 from hauberk.events import is_plausible, no_findings
 from hauberk.store import Home
 
 from .again import STORED, parsed_again
+from .correlating import correlate_once
 from .guard import judged
 from .interface import Progress, Silent
 from .scan import evidence_of
@@ -45,7 +46,7 @@ def hunt(
     progress: Progress | None = None,
     suppressions: Suppressions | None = None,
 ) -> Hunt:
-    """Judge every stored event with since <= time < until by `rules`.
+    """Judge every stored event with since <= time < until by `rules`, and correlate what they say.
 
     Without both bounds events without a plausible time are judged as well. Raises UsageError where
     there is no home.
@@ -55,17 +56,22 @@ def hunt(
     said = [no_findings()]
     events = 0
     faults = []
+    hits: list[pl.DataFrame] = []
     with Home.open(home_path, read_only=True) as home:
         progress.begin("hunt", home.lake.count() if since is until is None else None, "events")
         for stored in _slices(home, since, until):
             for batch in parsed_again(home, stored):
-                found, _, fault = judged(detector, batch, {})
+                found, left, fault = judged(detector, batch, {})
                 said.append(found)
+                hits.extend(left.values())
                 if fault is not None:
                     faults.append(str(fault))
             events += stored.height
             progress.advance("hunt", stored.height)
         progress.end("hunt")
+        correlated = correlate_once(CorrelationDetector(rules), hits)
+        said.append(correlated.findings)
+        faults.extend([*map(str, correlated.faults), *correlated.lost])
         findings = pl.concat(said).unique("uid", keep="last").sort("time", "uid")
         evidence = evidence_of(home, [], findings, limit=MAX_SHOWN)
     return Hunt(findings, evidence, events, len(rules.rules), faults)
