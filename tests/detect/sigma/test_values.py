@@ -1,6 +1,7 @@
 """Many predicates asked of one value at once."""
 
 import re
+import time
 
 import pytest
 
@@ -22,3 +23,10 @@ def test_an_open_quotation_does_not_swallow_its_neighbours() -> None:
     predicates = [Predicate(Op.REGEX, text, True) for text in (r"\Qa|b", "[xy]")]
     assert ValueMatcher(predicates).match("x") == {1}
     assert ValueMatcher(predicates).match("a|b") == {0}
+
+
+def test_an_expression_made_to_stall_others_is_linear_here() -> None:
+    matcher = ValueMatcher([Predicate(Op.REGEX, "^(([a-z])+.)+[A-Z]([a-z])+$", True)])
+    began = time.process_time()
+    assert matcher.match("a" * 200_000) == frozenset()
+    assert time.process_time() - began < 2
