@@ -45,6 +45,7 @@ def correlate(
     span = _span(home, commits)
     if span is None:
         return nothing
+    known = set(detector.lost(state))  # was said when it was lost
     if detector.is_late(state, pl.DataFrame({"time": [span[0]]})):
         state, commits = {}, (0, commits[1])
     said, faults = [no_findings()], []
@@ -56,7 +57,8 @@ def correlate(
             faults.append(fault)
     said.append(detector.pending(state))
     last = pl.concat(said).unique("uid", keep="last", maintain_order=True)
-    return Correlated(last, state, list(detector.lost(state)), faults)
+    lost = [one for one in detector.lost(state) if one not in known]
+    return Correlated(last, state, lost, faults)
 
 
 def correlate_once(detector: CorrelationDetector, hits: Sequence[pl.DataFrame]) -> Correlated:
