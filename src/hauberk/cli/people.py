@@ -175,7 +175,10 @@ def revoke(
 
 @people_app.command("remove")
 def remove(name: Name, by: acting.As, key: acting.Key = None, home: Home = None) -> None:
-    """Say that a person has left; their votes no longer count."""
+    """Say that a person has left: they sign no more; their votes stand until they expire.
+
+    To void votes, revoke the key that gave them.
+    """
     with acting.for_writing(home) as opened:
         now, admin = opened.clock(), acting.signer(by, key)
         body = remove_person(opened.origin, now, name, admin)

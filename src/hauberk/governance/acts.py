@@ -48,7 +48,7 @@ def revoke_key(
 
 
 def remove_person(home: str, now: datetime, name: str, by: PersonalKey) -> Body:
-    """Say that a person has left: they sign no more, and their votes no longer count."""
+    """Say that a person has left: they sign no more. Their votes stand until they expire."""
     return _act(LEFT, home, now, [by], name=name)
 
 

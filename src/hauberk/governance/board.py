@@ -7,13 +7,13 @@ standing. Whoever changes a byte of the artifact, the report or the policy has n
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from hauberk.store import Entry
 
-from .authority import Authority, Unfounded, lacking
+from .authority import Authority, Person, Unfounded, lacking
 from .policy import Policy, Quorum, Tier
 from .statements import Signature, as_time, is_digest, read_signatures
 
@@ -80,10 +80,11 @@ def read_conditions(value: Mapping[str, Any], allowed: Collection[str]) -> Condi
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What one person decided on an exact artifact, report and policy."""
+    """What a person decided on an exact artifact, report and policy, in the roles of that time."""
 
     position: int
     person: str
+    roles: frozenset[str]
     approves: bool
     artifact: str
     report: str
@@ -115,6 +116,7 @@ def read_vote(authority: Authority, entry: Entry) -> Vote:
     return Vote(
         position=entry.position,
         person=signers[0].name,
+        roles=signers[0].roles,
         approves=statement["decision"] == "approve",
         artifact=statement["artifact"],
         report=statement["report"],
@@ -185,7 +187,7 @@ def decide(
     approvals = tuple(vote for vote in last.values() if vote.approves)
     rejections = tuple(vote for vote in last.values() if not vote.approves)
     wanted = Quorum(tier.quorum, tier.roles)
-    missing = lacking((authority.people[vote.person] for vote in approvals), wanted)
+    missing = lacking(_voters(authority, approvals), wanted)
     conditions = Conditions()
     for vote in approvals:
         conditions = conditions.both(vote.conditions)
@@ -223,16 +225,18 @@ def _no_vote(
         return f"it expired at {vote.expires:%Y-%m-%d %H:%M}"
     if vote.person in conflicts:
         return f"conflict of interest: {vote.person} is {conflicts[vote.person]} of this model"
-    person = authority.people.get(vote.person)
-    if person is None or person.left is not None:
-        return f"{vote.person} has left"
     return authority.void(vote.signature, vote.at)
+
+
+def _voters(authority: Authority, votes: Sequence[Vote]) -> list[Person]:
+    """Who voted, in the roles that they voted in: a vote stands when its person moves on."""
+    return [replace(authority.people[vote.person], roles=vote.roles) for vote in votes]
 
 
 def _expiry(authority: Authority, wanted: Quorum, approvals: Sequence[Vote]) -> datetime | None:
     """When, with no further vote, the quorum is no longer met."""
     for at in sorted(vote.expires for vote in approvals):
         standing = [vote for vote in approvals if vote.expires > at]
-        if lacking((authority.people[vote.person] for vote in standing), wanted):
+        if lacking(_voters(authority, standing), wanted):
             return at
     return None

@@ -65,6 +65,12 @@ class Slot:
     canary: str | None = None
     history: list[tuple[datetime, int, str | None]] = field(default_factory=list)
 
+    def now(self, move: Move, artifact: str | None) -> None:
+        """Remember what is live from a move on; of one entry the last word counts."""
+        if self.history and self.history[-1][1] == move.position:
+            self.history.pop()
+        self.history.append((move.at, move.position, artifact))
+
 
 @dataclass(slots=True)
 class Registry:
@@ -267,8 +273,6 @@ class Registry:
             version = self.versions[target]
             move = Move(entry.position, entry.time, Stage.LIVE, by, reason)
             self._place(version, replace(move, policy=version.risen_under))
-        elif not slot.history or slot.history[-1][2] is not None:
-            slot.history.append((entry.time, entry.position, None))
 
     def _was_live(self, task: Task, artifact: str, position: int) -> bool:
         version = self.versions.get(artifact)
@@ -281,7 +285,7 @@ class Registry:
         version.moves.append(move)
         if was is Stage.LIVE:
             slot.live = None
-            slot.history.append((move.at, move.position, None))
+            slot.now(move, None)
         if was is Stage.CANARY:
             slot.canary = None
         if move.stage is Stage.CANARY:
@@ -294,7 +298,7 @@ class Registry:
                             policy=None)
                 )  # fmt: skip
             slot.live = version.artifact
-            slot.history.append((move.at, move.position, version.artifact))
+            slot.now(move, version.artifact)
 
     def _revoked(self, entry: Entry, said: Mapping[str, Any]) -> None:
         version = self.versions[said["artifact"]]

@@ -114,7 +114,7 @@ def risk_lines(risk: Risk) -> list[str]:
 def decision_lines(decision: Decision) -> list[str]:
     """What the board says, and of whose votes."""
     tier = decision.tier
-    needs = f"{tier.quorum} persons, among them {', '.join(tier.roles) or 'anybody'}"
+    needs = f"{_persons(tier.quorum)}, among them {', '.join(tier.roles) or 'anybody'}"
     lines = [f"board: {decision}", f"  tier {tier.name} needs {needs}"]
     for vote in (*decision.counted, *decision.rejected_by):
         said = "approves" if vote.approves else "rejects"
@@ -230,6 +230,10 @@ def _digest(version: Version, name: str) -> str:
     return version.files.get(name, "none")[:12]
 
 
+def _persons(number: int) -> str:
+    return "1 person" if number == 1 else f"{number} persons"
+
+
 def judged_at(registry: Registry, task: Task, at: datetime) -> list[str]:
     """What judged a task at a time, and by whose approval; `registry` is the one of that time."""
     slot = registry.slot(task)
@@ -274,7 +278,7 @@ def policy_lines(policy: Policy) -> list[str]:
     hours = f"{policy.promotion_from:%H:%M} to {policy.promotion_until:%H:%M} UTC"
     lines = [
         f"{policy.name}, digest {policy.digest[:12]}",
-        f"  its change takes {policy.change.quorum} persons, among them"
+        f"  its change takes {_persons(policy.change.quorum)}, among them"
         f" {', '.join(policy.change.roles)}",
         f"  approvals last at most {policy.approval_days} days;"
         f" no vote has who is {', '.join(policy.conflict) or 'nobody'} of the model",
@@ -283,7 +287,7 @@ def policy_lines(policy: Policy) -> list[str]:
         "  tiers",
     ]
     lines += [
-        f"    {tier.name}: risk up to {tier.risk_at_most:g}, {tier.quorum} persons, among them"
+        f"    {tier.name}: risk up to {tier.risk_at_most:g}, {_persons(tier.quorum)}, among them"
         f" {', '.join(tier.roles) or 'anybody'}"
         for tier in policy.tiers
     ]
