@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hauberk.events import EventClass
@@ -46,6 +46,7 @@ def through(folder: Path, table: str, frame: pl.DataFrame) -> pl.DataFrame:
     return read_files(table, [str(path)]).collect()
 
 
+@settings(deadline=None)  # a loaded machine
 @given(
     st.integers(0, 20).flatmap(
         lambda height: st.fixed_dictionaries(
