@@ -4,7 +4,6 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -18,6 +17,7 @@ from hauberk.triage import BUDGET
 from . import output
 from .home import Home, home_or_default
 from .progress import Bars
+from .times import instant, ordered
 
 HELP = """Scan files, folders and archives of logs for incidents.
 
@@ -84,21 +84,16 @@ def command(
     _check(paths, rules or [], baseline or [])
     if not math.isfinite(budget):
         raise UsageError(f"{budget} is no number of incidents", where="--budget")
+    first, last = ordered(instant("--since", since), instant("--until", until))
     options = ScanOptions(
         paths=paths,
         home=home_or_default(home),
         rules=rules or (),
         baseline=baseline or (),
         budget=budget,
-        since=_time("--since", since),
-        until=_time("--until", until),
+        since=first,
+        until=last,
     )
-    if options.since and options.until and options.since >= options.until:
-        raise UsageError(
-            f"there is no time from {since} and before {until}",
-            where="--since, --until",
-            hint="Give --until a later time than --since",
-        )
     files = _files(json_file, html_file)
     # A page or a pipe on standard output must not be mixed with what people read.
     console = output.screen(stderr=json_file == output.STDOUT, quiet=quiet)
@@ -148,17 +143,3 @@ def _check(paths: list[Path], rules: list[Path], baseline: list[Path]) -> None:
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else str(error)
             raise UsageError(f"cannot be looked at: {said}", where=str(path)) from error
-
-
-def _time(option: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"{text!r} is no time",
-            where=option,
-            hint="Write it like 2026-03-14 or 2026-03-14T09:30",
-        ) from None
