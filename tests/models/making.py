@@ -60,15 +60,15 @@ def gate(name: str, passed: bool = True, **measured: object) -> dict[str, Any]:
 def gates() -> list[dict[str, Any]]:
     return [
         gate("holdout", tpr_at_fpr_1pct={"value": 0.93, "low": 0.9, "high": 0.95}, auc=0.98),
-        gate("sources", worst_auc=0.91),
+        gate("sources", mean_tpr_at_1pct=0.91),
         gate("drift", detected_share=0.9),
         gate("evasion", robust_tpr={"value": 0.7, "low": 0.6, "high": 0.8}, detected_share=0.6),
         gate("poisoning", worst_loss=0.03, detected_share=0.7),
         gate("extraction", detected_share=0.8),
-        gate("membership", auc=0.52),
-        gate("privacy", memorised=0),
-        gate("size", megabytes=0.01, milliseconds_p99=1.0),
-        gate("files", unsafe=0),
+        gate("membership", attack_auc=0.52),
+        gate("privacy", addresses=0),
+        gate("cost", mebibytes=0.01, slow=0),
+        gate("files", refused_files=0),
     ]
 
 

@@ -162,12 +162,14 @@ def test_a_key_for_other_tasks_signs_nothing_here(office: Any) -> None:
         promote(office.home, office.keys["sam"], version)
 
 
-@pytest.mark.parametrize("change", ["failed", "missing"])
+@pytest.mark.parametrize("change", ["failed", "missing", "lied about"])
 def test_a_gate_that_failed_or_is_missing_is_named(office: Any, change: str) -> None:
     report = made["report_json"]
     results = made["gates"]()
     if change == "failed":
         results[3] = made["gate"]("evasion", passed=False, robust_tpr=0.1)
+    elif change == "lied about":
+        results[3] = made["gate"]("evasion", passed=True, robust_tpr=0.1, detected_share=1)
     else:
         results = [one for one in results if one["gate"] != "evasion"]
     version = office.approved(report=report(results))
