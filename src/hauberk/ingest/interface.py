@@ -27,6 +27,7 @@ class Framing(Enum):
     LINES = "lines"  # at line ends; a chunk holds whole lines
     EVTX_CHUNKS = "evtx"  # 64 KiB chunks of an EVTX file
     DOCUMENT = "document"  # not at all: one JSON document, read whole
+    WHOLE = "whole"  # not at all; a stored record is again a file of the format by itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ import pyarrow as pa
 from hauberk.events import EventGroup
 
 from .formats.lines import as_utf8, utf16_of
-from .interface import Framing, Parsed, ParsedGroup, RecordBatch
+from .interface import Format, Framing, Parsed, ParsedGroup, RecordBatch, Reject
 from .known_formats import format_named
 from .sources import Batch
 from .sources.batches import KEPT
+from .sources.streams import HEAD
 
 DEAD_LETTER_SCHEMA = pl.Schema(
     {
@@ -140,7 +141,25 @@ def parse_again(raw_records: Sequence[bytes], format_name: str, head: bytes = b"
     codec = utf16_of(head)
     if codec is not None:
         head = as_utf8(head[2:], codec)
+    if known.framing is Framing.WHOLE:
+        return _each_again(raw_records, known)
     if known.framing is Framing.DOCUMENT:
         return known.parse(RecordBatch(b"[" + b",".join(raw_records) + b"]", ""))
     # Past the head: the records are lines of the file's body, not its first ones.
     return known.parse(RecordBatch(b"\n".join(raw_records), "", len(head), head))
+
+
+def _each_again(raw_records: Sequence[bytes], known: Format) -> Parsed:
+    """Parse records that are files by themselves; offsets count as if they lay end to end."""
+    groups: list[ParsedGroup] = []
+    rejects: list[Reject] = []
+    lengths = np.array([len(raw) for raw in raw_records], dtype=np.int64)
+    offsets = np.cumsum(lengths) - lengths
+    for number, raw in enumerate(raw_records):
+        parsed = known.parse(RecordBatch(raw, "", 0, raw[:HEAD]))
+        if parsed.records == parsed.events == 1:
+            groups += [replace(one, records=one.records + number) for one in parsed.groups]
+        else:
+            reason = parsed.rejects[0].reason if parsed.rejects else "no single record"
+            rejects.append(Reject(int(offsets[number]), len(raw), reason))
+    return Parsed(groups, offsets, lengths, rejects=rejects)

@@ -89,7 +89,7 @@ def read_batches(
     head = input.head
     base = RecordBatch(b"", input.source, 0, head, input.modified)
     match format.framing:
-        case Framing.DOCUMENT:
+        case Framing.DOCUMENT | Framing.WHOLE:
             yield from _document(input.stream, base, format, known)
         case Framing.LINES:
             codec = utf16_of(head)
