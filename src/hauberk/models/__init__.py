@@ -56,6 +56,7 @@ from .tensors import Array, read_tensors, write_tensors
 from .verifying import verify_models
 from .versions import Bundle, Move, SigningKey, Stage, Version
 from .watching import Watched, watch_models
+from .work import Shift, settled, shifts, told_by_day
 
 __all__ = [
     "MACHINE",
@@ -82,6 +83,7 @@ __all__ = [
     "Report",
     "Roster",
     "Scope",
+    "Shift",
     "SignatureError",
     "SigningKey",
     "Slot",
@@ -123,11 +125,14 @@ __all__ = [
     "risk_of",
     "rollback",
     "roster",
+    "settled",
+    "shifts",
     "sign",
     "sign_files",
     "sign_with_pkcs11",
     "sign_with_sigstore",
     "signature_folder",
+    "told_by_day",
     "trust_key",
     "verify_files",
     "verify_models",
