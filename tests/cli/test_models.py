@@ -175,3 +175,47 @@ def test_verify_names_a_changed_weight_file(
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
     assert run("verify") == 5
     assert "weights.safetensors: changed" in capsys.readouterr().out
+
+
+def test_a_vote_can_be_signed_where_the_home_is_not(
+    staffed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = tmp_path / "vote.json"
+    capsys.readouterr()
+    assert run("models", "ballot", "tiny-domains", "--for", "sam", "--out", request) == 0
+    assert run("people", "enter", request) == 8
+    assert "one signature, of the person who votes" in capsys.readouterr().err
+    assert run("people", "sign", request, "--as", "pia") == 0
+    assert run("people", "enter", request) == 8
+    request.write_text(json.dumps({**json.loads(request.read_text()), "signatures": []}))
+    assert run("people", "sign", request, "--as", "sam", "--home", "elsewhere") == 2
+    assert run("people", "sign", request, "--as", "sam") == 0
+    assert "decision: approve" in capsys.readouterr().out
+    body = json.loads(request.read_text())
+    changed = {**body, "statement": {**body["statement"], "decision": "reject"}}
+    request.write_text(json.dumps(changed))
+    assert run("people", "enter", request) == 8
+    assert "does not hold" in capsys.readouterr().err
+    request.write_text(json.dumps(body))
+    assert run("people", "enter", request) == 0
+    assert run("models", "show", "tiny-domains", "--json") == 0
+    shown = capsys.readouterr().out
+    assert json.loads(shown[shown.index("{") :])["board"]["approved_by"] == ["sam"]
+
+
+def test_a_policy_is_signed_by_several_on_their_own_machines(
+    staffed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("people", "add", "cem", "--role", "compliance", "--as", "sam") == 0
+    capsys.readouterr()
+    assert run("policy", "show", "--text") == 0
+    file, request = tmp_path / "policy.toml", tmp_path / "policy.json"
+    file.write_text(capsys.readouterr().out.replace("days = 180", "days = 90"))
+    assert run("policy", "draft", file, "--out", request) == 0
+    assert run("people", "sign", request, "--as", "sam") == 0
+    assert run("people", "enter", request) == 8
+    assert run("people", "sign", request, "--as", "cem") == 0
+    assert run("people", "enter", request) == 0
+    capsys.readouterr()
+    assert run("policy", "show") == 0
+    assert "at most 90 days" in capsys.readouterr().out

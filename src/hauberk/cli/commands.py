@@ -61,13 +61,13 @@ COMMANDS = {
         "rules", "Work with Sigma rules: list, check, test, explain, coverage, hunt, update.", "app"
     ),
     "models": Listed(
-        "models_acts",
+        "governing",
         "Models as signed data: registered, judged, approved, rolled out, and taken back.",
         "models_app",
     ),
-    "people": Listed("people", "Persons, their roles and their keys.", "people_app"),
+    "people": Listed("governing", "Persons, their roles and their keys.", "people_app"),
     "policy": Listed(
-        "policy", "The policy: who decides what, on which evidence, for how long.", "policy_app"
+        "governing", "The policy: who decides what, on which evidence, for how long.", "policy_app"
     ),
 }
 

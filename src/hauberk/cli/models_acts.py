@@ -33,7 +33,7 @@ from hauberk.models import (
 from hauberk.reports import decision_lines, risk_lines
 from hauberk.store import Home as OpenHome
 
-from . import acting, models_exchange, models_watch
+from . import acting
 from .home import Home
 from .models import Reference, models_app
 
@@ -60,7 +60,7 @@ key_app = typer.Typer(
 )
 models_app.add_typer(key_app, name="key")
 
-__all__ = ["key_app", "models_app", "models_exchange", "models_watch"]
+__all__ = ["key_app", "models_app"]
 
 
 @models_app.command("register")
@@ -165,7 +165,7 @@ def approve(
     with acting.for_writing(home) as opened:
         registry = read_registry(opened)
         version = registry.named(reference)
-        conditions = _conditions(condition or [], registry.authority.policy.conditions)
+        conditions = chosen_conditions(condition or [], registry.authority.policy.conditions)
         statement = vote(
             opened, acting.signer(by, key), version, approve=True, conditions=conditions,
             days=days, comment=comment,
@@ -324,7 +324,7 @@ def _board(opened: OpenHome, version: Version) -> list[str]:
     return decision_lines(answer.decision)
 
 
-def _conditions(said: list[str], allowed: tuple[str, ...]) -> Conditions:
+def chosen_conditions(said: list[str], allowed: tuple[str, ...]) -> Conditions:
     """Conditions as they are written on a command line. Raises UsageError."""
     found: dict[str, object] = {}
     for one in said:

@@ -59,7 +59,7 @@ def show(
 @policy_app.command("check")
 def check(file: File) -> None:
     """Read a policy file and say what it demands, or which field is wrong."""
-    acting.tell(policy_lines(_read(file)))
+    acting.tell(policy_lines(read_file(file)))
 
 
 @policy_app.command("adopt")
@@ -73,7 +73,7 @@ def adopt(
     home: Home = None,
 ) -> None:
     """Put a policy in force, signed by as many persons as the one before it demands."""
-    policy = _read(file)
+    policy = read_file(file)
     files: list[Path | None] = list(key or [])
     if files and len(files) != len(by):
         raise UsageError(f"{len(by)} signers and {len(files)} keys", where="--key")
@@ -93,7 +93,8 @@ def adopt(
     acting.tell([f"the policy {policy.name} ({policy.digest[:12]}) is in force"])
 
 
-def _read(file: Path) -> Policy:
+def read_file(file: Path) -> Policy:
+    """A policy file, read whole. Raises UsageError or PolicyError."""
     try:
         return read_policy(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:

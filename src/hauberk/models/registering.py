@@ -207,6 +207,28 @@ def assess_risk(home: Home, registry: Registry, version: Version) -> dict[str, o
     return facts
 
 
+def ballot(
+    home: Home,
+    person: str,
+    version: Version,
+    *,
+    approve: bool,
+    conditions: Conditions | None = None,
+    days: int | None = None,
+    comment: str = "",
+) -> dict[str, Any]:
+    """The statement that a vote is, before anybody signed it: it may be signed elsewhere."""
+    now = home.clock()
+    policy = read_registry(home).authority.policy
+    expires = now + timedelta(days=policy.approval_days if days is None else days)
+    return said(
+        home, now, person=person, decision="approve" if approve else "reject",
+        artifact=version.artifact, report=version.report_digest, policy=policy.digest,
+        conditions=(conditions or Conditions()).as_json(), expires=as_text(expires),
+        comment=comment, name=version.name,
+    )  # fmt: skip
+
+
 def vote(
     home: Home,
     person: PersonalKey,
@@ -218,20 +240,34 @@ def vote(
     comment: str = "",
 ) -> dict[str, Any]:
     """Approve or reject a version with a person's signature; the statement that was signed."""
-    now = home.clock()
-    policy = read_registry(home).authority.policy
-    expires = now + timedelta(days=policy.approval_days if days is None else days)
-    statement = said(
-        home, now, person=person.person, decision="approve" if approve else "reject",
-        artifact=version.artifact, report=version.report_digest, policy=policy.digest,
-        conditions=(conditions or Conditions()).as_json(), expires=as_text(expires),
+    statement = ballot(
+        home, person.person, version, approve=approve, conditions=conditions, days=days,
         comment=comment,
     )  # fmt: skip
-    body = entry(VOTE, statement, [person.sign(VOTE, statement)])
-    founded(home, body, now)
-    operation = "approve" if approve else "reject"
-    keep(home, [body], [told(version, operation, now, actor=person.person, message=comment)])
+    cast(home, entry(VOTE, statement, [person.sign(VOTE, statement)]))
     return statement
+
+
+def cast(home: Home, body: Mapping[str, Any]) -> None:
+    """Enter an act that was signed, here or elsewhere, with the event that tells of it.
+
+    Raises RefusedError where the registry would pass it over.
+    """
+    now = home.clock()
+    statement = body.get("statement")
+    statement = statement if isinstance(statement, dict) else {}
+    version = read_registry(home).versions.get(str(statement.get("artifact")))
+    if body.get("type") == VOTE and version is not None:
+        operation = str(statement.get("decision"))
+        tells = told(
+            version, operation, now, actor=str(statement.get("person")),
+            message=str(statement.get("comment", "")),
+        )  # fmt: skip
+    else:
+        signers = [str(one.get("person")) for one in body.get("signatures", [])]
+        act = str(body.get("type")).replace("policy.adopted", "adopt")
+        tells = Occurrence(act, now, actor=", ".join(signers))
+    enter(home, body, tells, now=now)
 
 
 def revoke(home: Home, person: PersonalKey, version: Version, reason: str) -> None:
