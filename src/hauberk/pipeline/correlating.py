@@ -77,6 +77,16 @@ def correlate_once(detector: CorrelationDetector, hits: Sequence[pl.DataFrame]) 
     return Correlated(last, {}, list(detector.lost(state)), faults)
 
 
+def usual(detector: CorrelationDetector, hits: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """What correlations say of hits that stand for themselves, as those of a baseline do."""
+    if not hits:
+        return no_findings()
+    batch = EventBatch("baseline", {}, hits=joined_hits(hits).sort("time"))
+    found, state, _ = judged(detector, batch, {})
+    said = pl.concat([found, detector.finished(state)])
+    return said.unique("uid", keep="last", maintain_order=True)
+
+
 def _frames(home: Home, commits: tuple[int, int]) -> Iterator[pl.DataFrame]:
     return home.records.left(SOURCE, HITS, after_commit=commits[0], until_commit=commits[1])
 

@@ -43,6 +43,7 @@ from hauberk.ingest import (
 )
 from hauberk.store import BatchEntry, Commit, DeadLetter, Home
 
+from .correlating import SOURCE
 from .guard import DetectorFault, judged
 from .interface import Accounting, FormatAccount, Progress, Unread
 
@@ -318,12 +319,13 @@ def ingest(
     progress: Progress,
     *,
     facts: Mapping[str, object] | None = None,
-    aside: Callable[[pl.DataFrame], None] | None = None,
+    aside: Callable[[Commit], None] | None = None,
 ) -> Ingested:
     """Read everything under `paths` into the home; what it holds already is passed over.
 
-    `facts` are stored with every commit. With `aside` the rules' findings go there instead of into
-    the home: that is how a baseline is read. Raises DiskFullError when a commit finds no room.
+    `facts` are stored with every commit. With `aside` the rules' findings and hits go there, and
+    not into the home: that is how a baseline is read. Raises DiskFullError when a commit finds no
+    room.
     """
     done = Ingested()
     portion = Portion()
@@ -356,11 +358,12 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _apart(commit: Commit, aside: Callable[[pl.DataFrame], None] | None) -> Commit:
+def _apart(commit: Commit, aside: Callable[[Commit], None] | None) -> Commit:
     if aside is None:
         return commit
-    aside(commit.findings)
-    return replace(commit, findings=no_findings())
+    aside(commit)
+    states = {name: tables for name, tables in commit.states.items() if name != SOURCE}
+    return replace(commit, findings=no_findings(), states=states)
 
 
 def _batches(

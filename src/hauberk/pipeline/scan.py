@@ -26,6 +26,7 @@ from hauberk.triage import (
     triage,
 )
 
+from .correlating import HITS, SOURCE, usual
 from .ingesting import Ingested, ingest
 from .interface import Progress, RefusedRule, Scan, ScanOptions, Silent
 from .judging import Judged, judge_lake
@@ -156,10 +157,13 @@ def _learn(
     progress: Progress,
 ) -> None:
     """Read the baseline: its events enter every state, its findings the base rates alone."""
-    read, said = ingest_baseline(home, options, fields, progress)
+    read, commits_aside = ingest_baseline(home, options, fields, progress)
+    said = [one.findings for one in commits_aside]
+    hits = [one.states[SOURCE][HITS] for one in commits_aside if SOURCE in one.states]
+    said += [usual(one, hits) for one in behaviour if isinstance(one, CorrelationDetector)]
     judged, commits = judge_new(home, behaviour, progress)
-    usual = pl.concat([said, judged.findings]).filter(_TOLD)
-    exposure = learned(usual, judged.cells, exposure_of(home))
+    ordinary = pl.concat([*said, judged.findings]).filter(_TOLD)
+    exposure = learned(ordinary, judged.cells, exposure_of(home))
     home.commit(
         Commit(
             states={**judged.states, TRIAGE_STATE: _exposure_state(exposure)},
@@ -175,13 +179,19 @@ def facts_of(options: ScanOptions) -> dict[str, object]:
 
 def ingest_baseline(
     home: Home, options: ScanOptions, fields: Sequence[Detector], progress: Progress
-) -> tuple[Ingested, pl.DataFrame]:
-    """Read the baseline and keep what the rules said of it apart from the findings."""
-    said: list[pl.DataFrame] = []
-    read = ingest(
-        home, options.baseline, fields, progress, facts=facts_of(options), aside=said.append
-    )
-    return read, pl.concat(said) if said else home.records.findings().clear()
+) -> tuple[Ingested, list[Commit]]:
+    """Read the baseline; what rules said of it and left for correlations is kept apart.
+
+    The commits hold only that.
+    """
+    apart: list[Commit] = []
+
+    def keep(commit: Commit) -> None:
+        left = {name: tables for name, tables in commit.states.items() if name == SOURCE}
+        apart.append(Commit(findings=commit.findings, states=left))
+
+    read = ingest(home, options.baseline, fields, progress, facts=facts_of(options), aside=keep)
+    return read, apart
 
 
 def exposure_of(home: Home) -> Exposure:
