@@ -122,7 +122,10 @@ def test_a_removed_end_of_the_ledger_is_refused(office: Any) -> None:
 
 
 def test_a_forged_checkpoint_is_refused(office: Any) -> None:
-    write(office.home.path, "update checkpoints set note = replace(note, 'A', 'B')")
+    note = office.home.ledger.checkpoint()
+    origin, size, root, *rest = note.split("\n")
+    forged = "\n".join([origin, size, ("B" if root[0] == "A" else "A") + root[1:], *rest])
+    write(office.home.path, "update checkpoints set note = ? where size = ?", forged, int(size))
     found = refused(office.home)
     assert (found.check, found.failures[0].where) == (Check.LEDGER, "checkpoint")
 
