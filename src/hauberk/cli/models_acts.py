@@ -33,7 +33,7 @@ from hauberk.models import (
 from hauberk.reports import decision_lines, risk_lines
 from hauberk.store import Home as OpenHome
 
-from . import acting
+from . import acting, train
 from .home import Home
 from .models import Reference, models_app
 
@@ -60,7 +60,7 @@ key_app = typer.Typer(
 )
 models_app.add_typer(key_app, name="key")
 
-__all__ = ["key_app", "models_app"]
+__all__ = ["key_app", "models_app", "train"]
 
 
 @models_app.command("register")

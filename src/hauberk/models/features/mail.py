@@ -12,6 +12,7 @@ import email
 import email.errors
 import email.header
 import re
+import unicodedata
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import parseaddr
@@ -26,6 +27,9 @@ _TAGS = re.compile(r"<[^<>]{0,2000}>")
 _ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,253}")
 _LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"')\]]{1,2000}", re.IGNORECASE)
 _HREF = re.compile(r"href\s*=\s*[\"']?([^\s\"'>]{1,2000})", re.IGNORECASE)
+_HIDDEN = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_ALIKE = str.maketrans("\u0430\u0435\u043e\u0456\u0441\u0440\u0445\u0443\u03bf\u03b1", "aeoicpxyoa")
+"""Cyrillic and Greek letters that are read as Latin ones (Unicode TR39 confusables)."""
 _LIST_TAG = re.compile(r"^\s*(?:(?:re|fwd?|aw)\s*:\s*|\[[^\]]{1,40}\]\s*)+", re.IGNORECASE)
 _FOOTER = re.compile(r"\n(?:_{8,}|-{20,}|-- ?\n|={20,})")
 _DIGITS = re.compile(r"\d+")
@@ -92,10 +96,11 @@ def cleaned(mail: Mail) -> tuple[str, str]:
 
 
 def _clean(text: str, recipient: str) -> str:
-    text = _LIST_TAG.sub("", text[:MAX_TEXT])
+    text = _HIDDEN.sub("", text[:MAX_TEXT])
+    text = _LIST_TAG.sub("", unicodedata.normalize("NFKC", text))
     text = _FOOTER.split(text, maxsplit=1)[0]
     kept = [line for line in text.split("\n") if not line.lstrip().startswith((">", "|"))]
-    text = _LINK.sub(" urltoken ", " ".join(kept).lower())
+    text = _LINK.sub(" urltoken ", " ".join(kept).lower().translate(_ALIKE))
     for piece in _own_words(recipient):
         text = text.replace(piece, " ")
     text = _ADDRESS.sub(" ", text)

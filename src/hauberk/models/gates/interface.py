@@ -69,7 +69,9 @@ class Trial:
     def variants(self, rows: Rows, random: np.random.Generator) -> list[Any]:
         """One feasible variant of each of these rows' records."""
         assert self.perturb is not None
-        return self.perturb([self.pool.samples.records[row] for row in rows], random)
+        records = self.pool.samples.records
+        donors = [records[row] for row in self.side(self.calibrate, 0)[:2000]]
+        return self.perturb([records[row] for row in rows], donors, random)
 
     def extra(self, records: Sequence[Any], label: int, weight: float) -> Extra:
         """Records as further training rows of one class."""

@@ -27,6 +27,10 @@ class Privacy:
             rows = trial.pool.matrix.take(trial.train).sparse
             assert rows is not None
             seen = np.bincount(rows.columns, minlength=len(grams))
+            variants = trial.pool.variants
+            if variants is not None and variants.matrix.sparse is not None:
+                # What a feasible change writes is of no record.
+                seen += np.bincount(variants.matrix.sparse.columns, minlength=len(grams))
             single = int(((np.abs(grams) > 1e-9) & (seen < LEAST)).sum())
             weighted = int((np.abs(grams) > 1e-9).sum())
         return Answer(

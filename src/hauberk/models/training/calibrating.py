@@ -15,15 +15,16 @@ def conformal_knots(
     steps, so that it never claims more surprise than the data gives. V. Vovk, A. Gammerman,
     G. Shafer, Algorithmic Learning in a Random World, 2005.
     """
-    scores = np.unique(ordinary)
-    at_least = len(ordinary) - np.searchsorted(np.sort(ordinary), scores, side="left")
+    rounded = np.sort(np.round(ordinary, 6))
+    scores = np.unique(rounded)
+    at_least = len(ordinary) - np.searchsorted(rounded, scores, side="left")
     p_values = (1.0 + at_least) / (len(ordinary) + 1.0)
     spaced = np.linspace(0, len(scores) - 1, KNOTS // 2).astype(np.int64)
     tail = np.arange(max(0, len(scores) - KNOTS // 2), len(scores))
     kept = np.unique(np.concatenate([spaced, tail]))
     # A line between distant knots must not fall below the steps between them.
     upper = np.maximum.accumulate(p_values[kept][::-1])[::-1]
-    return [round(float(s), 9) for s in scores[kept]], [round(float(p), 12) for p in upper]
+    return [float(s) for s in scores[kept]], [round(float(p), 12) for p in upper]
 
 
 def platt(

@@ -9,6 +9,7 @@ from hauberk.models.perturbations import PERTURBATIONS
 from .pool import Pool, Variants
 
 MOST_VARIANTS = 12_000
+MOST_DONORS = 2_000
 
 
 def hardened(pool: Pool) -> Pool:
@@ -19,5 +20,10 @@ def hardened(pool: Pool) -> Pool:
     random = np.random.default_rng((pool.recipe.seeds[0], 1))
     attacks = pool.samples.where(label=1, parts=("train",))
     origins = np.sort(random.permutation(attacks)[:MOST_VARIANTS])
-    records = perturb([pool.samples.records[row] for row in origins], random)
+    ordinary = pool.samples.where(label=0, parts=("train",))
+    records = perturb(
+        [pool.samples.records[row] for row in origins],
+        [pool.samples.records[row] for row in random.permutation(ordinary)[:MOST_DONORS]],
+        random,
+    )
     return replace(pool, variants=Variants(pool.features.extract(records), origins))

@@ -75,6 +75,9 @@ def hold_out(samples: Samples, name: str, sources: Sequence[str], least: int = 5
     """
     train = samples.where(parts=("train",), without=sources)
     held = samples.where(sources=sources)
+    # A thread or a host that is in both is tested on, never trained on.
+    shared = np.isin(samples.groups[train], samples.groups[held])
+    train = train[~shared]
     lacking = [label for label in (0, 1) if (samples.labels[held] == label).sum() < least]
     others = [samples.where(label=label, parts=("test",), without=sources) for label in lacking]
     fold = Fold(name, train, np.sort(np.concatenate([held, *others])))

@@ -5,17 +5,24 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from hauberk.errors import UsageError
 from hauberk.models.documents import Task
 from hauberk.models.features.characters import CharacterModel
 from hauberk.models.features.domain import DomainFeatures, padded_labels, registered
+from hauberk.models.features.executable import COLUMNS, ExecutableFeatures
+from hauberk.models.features.mail_features import VIEWS, MailFeatures, lacking
+from hauberk.models.features.url import UrlFeatures
 from hauberk.models.features.words import Vocabulary
 
 from .generators import sweep
+from .mail_reading import MAIL_READERS
 from .pool import Features
 from .reading import DOMAIN_READERS, Reader, made_up
 from .recipe import Recipe
 from .samples import Samples
+from .url_reading import EXECUTABLE_READERS, URL_READERS
 
 Words = Mapping[str, int]
 """In how many texts of the `words` sources each word occurs."""
@@ -23,6 +30,7 @@ Words = Mapping[str, int]
 _WORD = re.compile(rb"(?<![a-z=])[a-z]{2,16}(?![a-z=])")
 _LONGEST_TEXT = 200_000
 _COMMON = 12
+_MOST_LACKING = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,33 @@ def _learn_domain(recipe: Recipe, samples: Samples, words: Words) -> Features:
     )
 
 
+def _learn_mail(recipe: Recipe, samples: Samples, words: Words) -> Features:  # noqa: ARG001
+    views = tuple(str(view) for view in recipe.features.get("views", ("text", "sender")))
+    for view in views:
+        if view not in VIEWS:
+            raise UsageError(f"there is no view {view}", where="features.views",
+                             hint=f"Views: {', '.join(VIEWS)}")  # fmt: skip
+        for source in np.unique(samples.sources):
+            rows = samples.where(sources=(str(source),), parts=("train", "calibrate", "test"))
+            missing = [lacking(view, samples.records[row]) for row in rows]
+            if missing and np.mean(missing) > _MOST_LACKING:
+                raise UsageError(
+                    f"{np.mean(missing):.0%} of the mails of {source} lack what the view {view} "
+                    "needs: the model would learn which source a mail is from",
+                    where="features.views",
+                )
+    return MailFeatures(views, int(recipe.features.get("gram_bits", 17)))
+
+
+def _learn_url(recipe: Recipe, samples: Samples, words: Words) -> Features:  # noqa: ARG001
+    return UrlFeatures(int(recipe.features.get("gram_bits", 17)))
+
+
+def _learn_executable(recipe: Recipe, samples: Samples, words: Words) -> Features:  # noqa: ARG001
+    columns = tuple(str(one) for one in recipe.features.get("columns", COLUMNS))
+    return ExecutableFeatures(columns)
+
+
 def _sweep_domains(recipe: Recipe, words: Words) -> Samples | None:
     source = next((one for one in recipe.sources if one.reader == "generators"), None)
     if source is None:
@@ -75,6 +110,13 @@ def _no_sweep(recipe: Recipe, words: Words) -> Samples | None:  # noqa: ARG001
 
 
 KITS: dict[Task, TaskKit] = {
+    Task.URL: TaskKit(
+        URL_READERS, _learn_url, _no_sweep, ("length", "host_length", "path_depth", "digits")
+    ),
+    Task.EXECUTABLE: TaskKit(
+        EXECUTABLE_READERS, _learn_executable, _no_sweep, ("E_file", "filesize", "NumberOfSections")
+    ),
+    Task.MAIL: TaskKit(MAIL_READERS, _learn_mail, _no_sweep, VIEWS["text"]),
     Task.DOMAIN: TaskKit(
         DOMAIN_READERS, _learn_domain, _sweep_domains, ("length", "entropy", "vowel_share")
     ),

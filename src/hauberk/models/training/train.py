@@ -26,7 +26,7 @@ from .preparing import prepare
 from .recipe import Recipe
 
 Say = Callable[[str], None]
-SMALL = 16_000
+SMALL = 8_000
 
 
 @dataclass(frozen=True, slots=True)
