@@ -10,13 +10,14 @@ import pytest
 
 from hauberk.errors import RefusedError
 from hauberk.events import EventClass
-from hauberk.governance import Conditions
+from hauberk.governance import Conditions, adopt_policy, default_policy, read_policy
 from hauberk.models import (
     Check,
     LoadedModel,
     Refusal,
     Stage,
     Task,
+    enter,
     load,
     load_signing_key,
     make_signing_key,
@@ -210,3 +211,33 @@ def test_a_ledger_entry_that_was_altered_refuses_everything(live_office: Any) ->
     found = refused(live_office)
     assert found.check is Check.LEDGER
     assert found.failures[0].where == f"ledger entry {at}"
+
+
+def test_a_key_that_has_expired_signs_nothing_new(office: Any) -> None:
+    path = office.folder / "keys" / "short.pem"
+    pem = make_signing_key(path)
+    trust_key(office.home, office.keys["sam"], holder="ada", public=pem, days=1)
+    version = office.candidate()
+    office.clock.pass_by(days=2)
+    sign(office.home, version, load_signing_key(path))
+    with pytest.raises(RefusedError, match="had expired when it signed"):
+        promote(office.home, office.keys["sam"], version)
+
+
+@pytest.mark.parametrize("recheck", [False, True])
+def test_a_new_policy_voids_old_votes_for_loading_only_where_it_says_so(
+    live_office: Any, recheck: bool
+) -> None:
+    office = live_office
+    before = default_policy()
+    text = before.text + "\n# reviewed\n"
+    if recheck:
+        text = text.replace("recheck_live = false", "recheck_live = true")
+    policy = read_policy(text)
+    signers = [office.keys["sam"], office.keys["cem"]]
+    origin, now = office.home.origin, office.clock()
+    enter(office.home, adopt_policy(origin, now, policy, before.digest, signers))
+    found = load(office.home, Task.DOMAIN)
+    assert isinstance(found, Refusal if recheck else LoadedModel)
+    if isinstance(found, Refusal):
+        assert "given for another policy" in found.failures[0].what

@@ -75,11 +75,15 @@ class Quorum:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """How a canary is judged: share of entities, chance of a false alarm, tolerated excess."""
+    """How a canary is judged: share of entities, chance of a false alarm, tolerated excess.
+
+    It is good once, of every rate, an excess of what is tolerated and `margin` is refuted.
+    """
 
     canary_share: float
     min_entities: int
     must_be_good: bool
+    margin: float
     alpha: float
     harm: Mapping[str, float]
 
@@ -195,6 +199,7 @@ def _rollout(table: "_Table") -> Rollout:
         canary_share=table.number("canary_share", 0.0, 1.0),
         min_entities=table.count("min_entities"),
         must_be_good=table.flag("must_be_good"),
+        margin=table.number("margin", 0.0, 1.0),
         alpha=table.number("alpha", 1e-9, 0.5),
         harm={name: harm.number(name, 0.0, 1.0) for name in HARMS},
     )

@@ -223,7 +223,8 @@ def judge_canary(
 ) -> Judgement:
     """Judge the agreed metrics together (Bonferroni over the metrics).
 
-    Good takes enough entities and, for every metric, an excess whose bound is tolerated.
+    Good takes enough entities and, for every metric that was counted, a bound of the excess within
+    what is tolerated and the policy's margin.
     """
     alpha = rollout.alpha / len(rollout.harm)
     comparisons = {
@@ -238,7 +239,7 @@ def judge_canary(
         return Judgement(Verdict.HARMFUL, comparisons)
     measured = [name for name in rollout.harm if canary.get(name, Rate()).seen]
     good = seen >= rollout.min_entities and all(
-        comparisons[name].bound <= 2 * rollout.harm[name] + 0.01 for name in measured
+        comparisons[name].bound <= rollout.harm[name] + rollout.margin for name in measured
     )
     return Judgement(Verdict.GOOD if good else Verdict.UNDECIDED, comparisons)
 
