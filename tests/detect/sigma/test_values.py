@@ -19,6 +19,12 @@ def test_regular_expressions_scanned_together_answer_as_each_alone(value: str) -
     assert ValueMatcher(predicates).match(value) == expected
 
 
+@pytest.mark.parametrize("value", ["ab", "ab\n", "ab\n\n", "b\nc", "ab\r\n"])
+def test_the_end_of_a_text_is_also_before_a_last_line_end(value: str) -> None:
+    found = ValueMatcher([Predicate(Op.REGEX, "b$", True)]).match(value)
+    assert bool(found) == (re.search("b$", value) is not None)
+
+
 def test_an_open_quotation_does_not_swallow_its_neighbours() -> None:
     predicates = [Predicate(Op.REGEX, text, True) for text in (r"\Qa|b", "[xy]")]
     assert ValueMatcher(predicates).match("x") == {1}

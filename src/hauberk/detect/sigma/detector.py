@@ -1,7 +1,6 @@
 """Sigma rules as a detector: rows that rules fire on, told as findings."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from math import log2
 from pathlib import Path
@@ -65,14 +64,6 @@ _WINDOW = "1h"
 _COLUMNS = ("metadata.uid", "time", *_HOST, *_USER, *dict.fromkeys(c for _, c in _OTHERS))
 
 
-@dataclass(frozen=True, slots=True)
-class _Hits:
-    """Rows of one group that rules fired on: row i of `frame` is one firing."""
-
-    group: EventGroup
-    frame: pl.DataFrame
-
-
 class SigmaDetector:
     """Judges events as they were parsed against a rule set; keeps no state.
 
@@ -117,14 +108,9 @@ class SigmaDetector:
 
     def judge(self, batch: EventBatch, state: State) -> tuple[pl.DataFrame, State]:
         """Findings of this batch, and its hits for correlations; the state as it came without."""
-        found = []
-        for number, group in enumerate(batch.groups):
-            frame = self._firings(batch.batch_id, number, group)
-            if frame is not None:
-                found.append(frame)
-        if not found:
+        firings = self._firings(batch)
+        if firings is None:
             return no_findings(), state
-        firings = pl.concat(found)
         if self._correlated:
             told = pl.col("rule").is_in(self._correlated) & (pl.col("suppressed") == "")
             hits = self._hits(batch, firings.filter(told))
@@ -161,43 +147,67 @@ class SigmaDetector:
             )
         return joined_hits(frames)
 
-    def _firings(self, batch_id: str, number: int, group: EventGroup) -> pl.DataFrame | None:
+    def _firings(self, batch: EventBatch) -> pl.DataFrame | None:
         """One row a firing: group, row, rule, and the columns that findings are made of."""
+        parts: list[pl.DataFrame] = []
+        groups: list[int] = []
         rows: list[int] = []
         fired: list[int] = []
-        for row, rules in self._engine.match(group.key, group.fields):
-            rows.extend([row] * len(rules))
-            fired.extend(rules)
-        if not rows:
+        for number, group in enumerate(batch.groups):
+            at: list[int] = []
+            for row, rules in self._engine.match(group.key, group.fields):
+                at.extend([row] * len(rules))
+                fired.extend(rules)
+            if at:
+                rows += at
+                groups += [number] * len(at)
+                parts.append(_gathered(group.events, at))
+        if not parts:
             return None
-        have = group.events.columns
-        frame = group.events.select(
-            pl.int_range(pl.len()).alias("row"),
-            *(
-                pl.col(name)
-                if name in have
-                else pl.lit(None, TIME if name == "time" else pl.String).alias(name)
+        # All else is done once for the batch: groups are many and their firings few.
+        frame = pl.concat(parts, how="diagonal")
+        frame = frame.hstack(
+            [
+                pl.Series(name, [None], TIME if name == "time" else pl.String).new_from_index(
+                    0, len(rows)
+                )
                 for name in _COLUMNS
-            ),
-        )[rows]
-        hiding = [self._hiding(*one, group) for one in zip(fired, rows, frame["time"], strict=True)]
-        uids = pl.Series("uid", [f"{batch_id}:{number}:{row}" for row in rows], pl.String)
+                if name not in frame.columns
+            ]
+        )
+        uids = [f"{batch.batch_id}:{one}:{row}" for one, row in zip(groups, rows, strict=True)]
         return frame.select(
-            pl.lit(number, pl.Int64).alias("group"),
+            pl.Series("group", groups, pl.Int64),
             pl.col("row"),
             pl.Series("rule", fired, pl.Int64),
-            pl.Series("suppressed", hiding, pl.String),
-            *(pl.col(name) for name in _COLUMNS),
-        ).with_columns(
-            pl.coalesce("metadata.uid", uids).alias("metadata.uid"),
+            self._suppressed(batch, groups, rows, fired, frame["time"]),
+            pl.coalesce("metadata.uid", pl.Series("uid", uids, pl.String)).alias("metadata.uid"),
+            *(pl.col(name) for name in _COLUMNS if name != "metadata.uid"),
             _first_entity(frame, EntityKind.HOST, _HOST).alias("host"),
             _first_entity(frame, EntityKind.USER, _USER).alias("user"),
         )
 
+    def _suppressed(
+        self,
+        batch: EventBatch,
+        groups: Sequence[int],
+        rows: Sequence[int],
+        fired: Sequence[int],
+        times: pl.Series,
+    ) -> pl.Series:
+        """Uid of the suppression that each firing falls under, or ""."""
+        if not self._by_uid:
+            return pl.Series("suppressed", [""]).new_from_index(0, len(rows))
+        firings = zip(groups, rows, fired, times, strict=True)
+        hiding = [
+            self._hiding(rule, row, time, batch.groups[group]) for group, row, rule, time in firings
+        ]
+        return pl.Series("suppressed", hiding, pl.String)
+
     def _hiding(self, number: int, row: int, time: object, group: EventGroup) -> str:
         """Uid of the suppression that a firing falls under, or ""."""
         rule = self.rules.rules[number]
-        if not self._by_uid or not self._suppressions.concerns(rule.uid):
+        if not self._suppressions.concerns(rule.uid):
             return ""
         found = self._suppressions.hiding(
             rule.uid,
@@ -309,6 +319,13 @@ def _collapsed(firings: pl.DataFrame) -> Iterable[dict[str, object]]:
 
 
 _OTHERS_BY_COLUMN = {column: kind for kind, column in _OTHERS}
+
+
+def _gathered(events: pl.DataFrame, rows: list[int]) -> pl.DataFrame:
+    """The rows' numbers and those columns of theirs that findings are made of."""
+    have = [name for name in _COLUMNS if name in events.columns]
+    columns = events[rows, have].get_columns() if have else []
+    return pl.DataFrame([pl.Series("row", rows, pl.Int64), *columns])
 
 
 def _first_entity(frame: pl.DataFrame, kind: EntityKind, columns: Sequence[str]) -> pl.Expr:

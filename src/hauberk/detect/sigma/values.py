@@ -234,7 +234,13 @@ class ValueMatcher:
             if subject is None:
                 subject = (text if cased else folded).encode("utf-8", "replace")
                 spelled[cased] = subject
-            if regex.search(subject) is not None:
+            if regex.search(subject) is not None or (
+                # An end of text is also before a last line end, which RE2 does not know.
+                subject.endswith(b"\n")
+                and predicate.op is Op.REGEX
+                and "$" in predicate.text
+                and regex.search(subject[:-1]) is not None
+            ):
                 true.add(index)
 
 
