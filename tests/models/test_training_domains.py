@@ -103,9 +103,9 @@ def test_the_manifest_names_every_file_by_digest_and_no_licence_is_missing(folde
         assert source.rows >= source.rows_after_dedupe
 
 
-def test_a_random_split_of_families_is_refused(data: Path) -> None:
+def test_a_random_split_of_families_is_refused(pool: Pool) -> None:
     with pytest.raises(UsageError, match="random split"):
-        prepare(small_recipe("random"), data, quiet)
+        check_way("random", pool.samples, "split.by")
 
 
 def test_a_held_out_family_is_in_no_training_row(pool: Pool) -> None:

@@ -3,6 +3,7 @@
 Both need the extra `models`. One thread, fixed order of rows, fixed seed.
 """
 
+import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Protocol
@@ -75,7 +76,9 @@ def fit_linear(
         max_iter=int(parameters.get("iterations", 60)),
         tol=1e-4,
     )
-    with threads.threadpool_limits(1):
+    with threads.threadpool_limits(1), warnings.catch_warnings():
+        # The number of iterations is the recipe's choice; stopping there is no fault.
+        warnings.simplefilter("ignore")
         model.fit(together, labels, sample_weight=weights)
     found = model.coef_[0]
     bins = (found[grams:] * scale).reshape(numbers, width)
