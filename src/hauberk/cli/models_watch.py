@@ -3,6 +3,7 @@
 import polars as pl
 
 from hauberk.detect.known_detectors import detectors
+from hauberk.detect.models import COUNTED
 from hauberk.errors import ExitCode
 from hauberk.models import Watched, watch_models
 from hauberk.models.watching import INPUTS, TALLY, add_up
@@ -19,8 +20,8 @@ TALLY_TABLE, INPUTS_TABLE = "tally", "inputs"
 def tallies(home: OpenHome) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What all detectors counted of their models (TALLY, INPUTS)."""
     tally, inputs = pl.DataFrame(schema=TALLY), pl.DataFrame(schema=INPUTS)
-    for detector in detectors():
-        state = home.records.state(detector.spec.name)
+    for name in (*COUNTED, *(detector.spec.name for detector in detectors())):
+        state = home.records.state(name)
         if TALLY_TABLE in state:
             tally = add_up(tally, state[TALLY_TABLE])
         if INPUTS_TABLE in state:

@@ -14,6 +14,8 @@ from .documents import (
     Task,
     digest_of,
 )
+from .features import Mail, Matrix, read_mail
+from .inference import Judging, Reason, Scored
 from .loading import LoadedModel, Refusal, Roster, admit, load, report_refusals, roster
 from .reading import ArtifactError, canonical
 from .registering import (
@@ -57,11 +59,23 @@ from .telemetry import Occurrence, keep
 from .tensors import Array, read_tensors, write_tensors
 from .verifying import verify_models
 from .versions import Bundle, Move, SigningKey, Stage, Version
-from .watching import Watched, watch_models
+from .watching import (
+    INPUTS,
+    TALLY,
+    Reference,
+    Watched,
+    add_up,
+    reference_of,
+    tally,
+    tally_inputs,
+    watch_models,
+)
 from .work import Shift, settled, shifts, told_by_day
 
 __all__ = [
+    "INPUTS",
     "MACHINE",
+    "TALLY",
     "Array",
     "Artifact",
     "ArtifactError",
@@ -74,17 +88,23 @@ __all__ = [
     "Failure",
     "GateResult",
     "Judgement",
+    "Judging",
     "LoadedModel",
+    "Mail",
+    "Matrix",
     "Measured",
     "Model",
     "Move",
     "Occurrence",
     "Rate",
+    "Reason",
+    "Reference",
     "Refusal",
     "Registry",
     "Report",
     "Roster",
     "Scope",
+    "Scored",
     "Shift",
     "SignatureError",
     "SigningKey",
@@ -95,6 +115,7 @@ __all__ = [
     "Version",
     "Watched",
     "add_signature",
+    "add_up",
     "admit",
     "arm",
     "assess_risk",
@@ -119,9 +140,11 @@ __all__ = [
     "measured",
     "promote",
     "read_artifact",
+    "read_mail",
     "read_registry",
     "read_tensors",
     "record_training",
+    "reference_of",
     "register",
     "report_refusals",
     "revoke",
@@ -136,6 +159,8 @@ __all__ = [
     "sign_with_pkcs11",
     "sign_with_sigstore",
     "signature_folder",
+    "tally",
+    "tally_inputs",
     "told_by_day",
     "trust_key",
     "verify_files",

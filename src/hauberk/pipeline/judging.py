@@ -28,6 +28,7 @@ from hauberk.triage import without_session
 from .correlating import correlate
 from .guard import DetectorFault, judged
 from .interface import Progress
+from .modelled import Counting, counted
 
 SLICE_EVENTS = 400_000
 """Events that are held in memory at once; their columns without the records themselves."""
@@ -132,6 +133,12 @@ def judge_lake(
         faults.extend(correlated.faults)
         lost.extend(correlated.lost)
         seconds[name] = time.perf_counter() - began
+    for counting in detectors:
+        if isinstance(counting, Counting):
+            name, began = counting.spec.name, time.perf_counter()
+            findings, after[name] = counted(home, counting, after.get(name, {}), commits)
+            said.append(findings)
+            seconds[name] = time.perf_counter() - began
     progress.end("judge")
     # A detector may say a finding again with more, in a later slice: its last word counts.
     last = pl.concat(said).unique("uid", keep="last", maintain_order=True)

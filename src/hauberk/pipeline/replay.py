@@ -20,6 +20,7 @@ from hauberk.store import BatchEntry, Home
 from .ingesting import parse
 from .interface import Silent
 from .judging import judge_lake
+from .modelled import model_judges
 from .rule_folders import known_rules
 from .scan import judges
 from .suppressions import suppressions_of
@@ -64,7 +65,8 @@ def replay(home_path: Path, reference: str) -> Replay:
         finding, number = _finding(home, reference)
         rules = known_rules(home.path, _rules(home))
         suppressions = Suppressions(suppressions_of(home))
-        fields, behaviour = judges(SigmaDetector(rules, suppressions=suppressions))
+        sigma = SigmaDetector(rules, suppressions=suppressions)
+        fields, behaviour = judges(sigma, model_judges(home))
         detector = next(
             (one for one in [*fields, *behaviour] if one.spec.name == finding["detector"]), None
         )

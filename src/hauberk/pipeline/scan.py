@@ -30,6 +30,7 @@ from .correlating import HITS, SOURCE, usual
 from .ingesting import Ingested, ingest
 from .interface import Progress, RefusedRule, Scan, ScanOptions, Silent
 from .judging import Judged, judge_lake
+from .modelled import ModelJudges, model_judges
 from .rule_folders import known_rules
 from .suppressions import suppressions_of
 
@@ -52,7 +53,9 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
         rules = known_rules(options.home, options.rules)
     with Home.open(options.home) as home:
         suppressions = Suppressions(suppressions_of(home))
-        fields, behaviour = judges(SigmaDetector(rules, suppressions=suppressions))
+        with clock.of("models loaded"):
+            modelled = model_judges(home, tell=True)
+        fields, behaviour = judges(SigmaDetector(rules, suppressions=suppressions), modelled)
         if options.baseline:
             with clock.of("baseline"):
                 _learn(home, options, fields, behaviour, progress)
@@ -92,14 +95,16 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
         detectors=[one.spec.name for one in [*fields, *behaviour]],
         seconds={**clock.seconds, **read.seconds, **judged.seconds},
         started=started,
-        faults=[str(one) for one in [*read.faults, *judged.faults, *judged.lost]],
+        faults=[str(one) for one in [*modelled.faults, *read.faults, *judged.faults, *judged.lost]],
         suppressed=hidden,
     )
 
 
 def _hidden(home: Home) -> int:
     """Firings that suppressions keep out of incidents."""
-    found = home.records.findings().filter(~_TOLD)
+    # What the board withholds of a model is no suppression of anybody here.
+    by_board = pl.col("rule_uid").str.starts_with("model.")
+    found = home.records.findings().filter(~_TOLD, ~by_board)
     return int(found["count"].sum())
 
 
@@ -116,11 +121,15 @@ class _Clock:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
 
 
-def judges(sigma: Detector) -> tuple[list[Detector], list[Detector]]:
+def judges(
+    sigma: Detector, modelled: ModelJudges | None = None
+) -> tuple[list[Detector], list[Detector]]:
     """Detectors that judge records as they are parsed, and those that judge the lake."""
     known = [one for one in detectors() if one.spec.name != sigma.spec.name]
-    fields = [sigma, *(one for one in known if one.spec.reads_fields)]
+    modelled = modelled or ModelJudges()
+    fields = [sigma, *(one for one in known if one.spec.reads_fields), *modelled.fields]
     behaviour = [one for one in known if not one.spec.reads_fields]
+    behaviour.extend(modelled.behaviour)
     if isinstance(sigma, SigmaDetector) and sigma.rules.correlations:
         behaviour.append(CorrelationDetector(sigma.rules))
     return fields, behaviour

@@ -94,7 +94,7 @@ def _judged(scan: Scan) -> Text:
         )
     if scan.faults:
         text.append(
-            f"\n{count(len(scan.faults), 'batch', 'batches')} not judged by a detector, the first:"
+            f"\n{count(len(scan.faults), 'fault')} of detectors and models, the first:"
             f" {plain(scan.faults[0])}",
             style="not bold red",
         )

@@ -1,0 +1,9 @@
+"""Detectors whose judge is a model: which models may speak here, on whom, and what they said.
+
+Nothing of this is imported before a home is known to have models.
+"""
+
+from .assembling import COUNTED, Assembled, assemble
+from .counting import CountingDetector
+
+__all__ = ["COUNTED", "Assembled", "CountingDetector", "assemble"]

@@ -1,0 +1,130 @@
+"""Mails that read like phishing, by the models that may judge mails here.
+
+A mail is judged as it is parsed, from its own bytes and by the reader that training used, so that
+its text has to be kept in no column. It is about whoever received it: the canary is told by them.
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from hauberk.detect.interface import DetectorSpec, State
+from hauberk.events import (
+    EntityKind,
+    EventBatch,
+    EventClass,
+    FindingKind,
+    entity,
+    no_findings,
+)
+from hauberk.models import Mail, read_mail
+
+from .counting import INPUTS_TABLE, SAID, TALLY_TABLE
+from .panel import Panel, Verdicts
+from .saying import LONGEST, Word, at_once, finding, is_limited, of_seat, reason, said
+
+NAME = "model-mail"
+COLUMNS = (
+    "time", "metadata.uid", "email.from", "email.to", "email.subject", "email.urls",
+    "email.files", "raw_data",
+)  # fmt: skip
+NESTED = 24
+"""Boundaries in a mail's beginning beyond which it is nested to hurt its reader."""
+
+_READ = 1 << 20
+_LINK_HOSTS = 5
+_HOST = r"^[a-zA-Z]{2,6}://(?:[^/?#@]*@)?([^/?#:@]+)"
+
+
+class MailModels:
+    """Judges each mail once."""
+
+    def __init__(self, panel: Panel) -> None:
+        self.panel = panel
+        self.spec = DetectorSpec(
+            name=NAME,
+            version=panel.version,
+            kind=FindingKind.MODEL,
+            title="Mails that read like phishing",
+            reads_fields=True,
+        )
+
+    def judge(self, batch: EventBatch, state: State) -> tuple[pl.DataFrame, State]:
+        """Findings of this batch, and the tables that are left with it."""
+        if EventClass.EMAIL_ACTIVITY not in batch.tables:
+            return no_findings(), state
+        rows = batch.events(EventClass.EMAIL_ACTIVITY, COLUMNS).drop_nulls("time")
+        records = [readable(raw) for raw in rows["raw_data"]]
+        entities = rows.select(
+            pl.coalesce(pl.col("email.to").list.first(), "email.from", "metadata.uid")
+        )["email.to"]
+        days = rows["time"].dt.date()
+        told, tallies, inputs = [], [], []
+        for verdicts in self.panel.judge(records, entities):
+            own = days.gather(verdicts.rows)
+            tallies.append(verdicts.counted(own))
+            inputs.append(verdicts.inputs(own))
+            told += _findings(verdicts, rows)
+        return self._left(said(told), tallies, inputs)
+
+    def _left(
+        self, found: pl.DataFrame, tallies: Sequence[pl.DataFrame], inputs: Sequence[pl.DataFrame]
+    ) -> tuple[pl.DataFrame, State]:
+        left = {TALLY_TABLE: pl.concat(tallies), INPUTS_TABLE: pl.concat(inputs)}
+        limited = [of_seat(found, seat) for seat in self.panel.seats if is_limited(seat)]
+        waiting = [one for one in limited if one.height]
+        if waiting:
+            left[SAID] = pl.concat(waiting)
+        return at_once(self.panel, found), {n: one for n, one in left.items() if one.height}
+
+
+def readable(raw: bytes | None) -> Mail | None:
+    """A mail as training reads it, or None where reading it would cost more than it may.
+
+    The reader's time grows with lines times nesting; whoever nests so deep writes to no person.
+    """
+    if raw is None or raw[:_READ].lower().count(b"boundary=") > NESTED:
+        return None
+    return read_mail(raw)
+
+
+def _findings(verdicts: Verdicts, rows: pl.DataFrame) -> list[dict[str, object]]:
+    made = []
+    for at in verdicts.flagged.nonzero()[0].tolist():
+        row = rows.row(int(verdicts.rows[at]), named=True)
+        made.append(finding(NAME, verdicts.seat, _word(verdicts, at, row)))
+    return made
+
+
+def _word(verdicts: Verdicts, at: int, row: dict[str, object]) -> Word:
+    sender, subject = row["email.from"], str(row["email.subject"] or "")[:80]
+    to, urls, files = (_texts(row[name]) for name in ("email.to", "email.urls", "email.files"))
+    others = f" and {len(to) - 1} others" if len(to) > 1 else ""
+    for_whom = f" to {to[0]}{others}" if to else ""
+    message = f"A mail from {sender or 'nobody'}{for_whom} reads like phishing: {subject!r}."
+    hosts = pl.Series(urls, dtype=pl.String).str.extract(_HOST).drop_nulls().unique().sort()
+    techniques = ["T1566"]
+    techniques += ["T1566.002"] if urls else []
+    techniques += ["T1566.001"] if files else []
+    time, uid = row["time"], str(row["metadata.uid"])
+    return Word(
+        title="Mail that reads like phishing",
+        message=message[: 2 * LONGEST],
+        techniques=techniques,
+        entities=[
+            entity(EntityKind.MAILBOX, to[0] if to else None),
+            entity(EntityKind.MAILBOX, str(sender) if sender else None),
+            *(entity(EntityKind.DOMAIN, host) for host in hosts.head(_LINK_HOSTS)),
+        ],
+        evidence=[uid],
+        since=time,  # type: ignore[arg-type]  # rows without a time were left out
+        until=time,  # type: ignore[arg-type]
+        count=1,
+        p=float(verdicts.p_values[at]),
+        name=uid,
+        reasons=[reason(part) for part in verdicts.why(at)],
+    )
+
+
+def _texts(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
