@@ -140,3 +140,22 @@ def test_lines_of_ember_features_are_addressed_by_group_and_index():
     line = {"general": {"size": 9}, "histogram": [4, 5], "section": {"sections": [1, 2, 3]}}
     wanted = ("general.size", "histogram.1", "section.sections", "histogram.9", "no.such")
     assert ember_row(line, wanted) == (9.0, 5.0, 3.0, -1.0, -1.0)
+
+
+@given(st.text(max_size=200), st.text(max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_every_bucket_of_a_mail_and_a_url_has_its_piece_of_text(text, subject):
+    mail = Mail(subject, text, "a@b.example")
+    features = MailFeatures(("text",), 10)
+    rows = features.extract([mail]).sparse
+    assert rows is not None
+    assert set(rows.columns.tolist()) == set(features.pieces(mail))
+    urls = UrlFeatures(10).extract([text]).sparse
+    assert urls is not None
+    assert set(urls.columns.tolist()) == set(UrlFeatures(10).pieces(text))
+
+
+def test_a_pair_of_words_is_named_in_the_order_of_the_text():
+    pieces = MailFeatures(("text",), 16).pieces(Mail("verify", "your account now", "a@b.example"))
+    words = {piece for found in pieces.values() for piece in found}
+    assert {"verify", "your account", "account now"} <= words
