@@ -5,14 +5,13 @@ Source: Cowrie's output event code reference, https://docs.cowrie.org.
 
 from pathlib import PurePath
 
-import orjson
 import polars as pl
 
 from hauberk.events import EventClass, LogKey, Status, from_iso
 from hauberk.ingest.interface import Framing, Parsed, ParsedGroup, RecordBatch, Reject
 
 from .json_columns import JsonColumns
-from .json_lines import parse_json_lines
+from .json_lines import first_object, parse_json_lines
 from .timed import kept_rows, timed_group
 
 _PREFIX = "cowrie."
@@ -40,14 +39,8 @@ class Cowrie:
 
     def sniff(self, head: bytes, path: PurePath | None) -> float:  # noqa: ARG002  # content decides
         """By an event id that Cowrie gives, in the first object."""
-        line = head.lstrip(b"\xef\xbb\xbf \t\r\n").split(b"\n", 1)[0]
-        if not line.startswith(b"{"):
-            return 0.0
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return 0.0
-        return 0.97 if isinstance(row, dict) and _event_id(row).startswith(_PREFIX) else 0.0
+        row = first_object(head)
+        return 0.97 if row and _event_id(row).startswith(_PREFIX) else 0.0
 
     def parse(self, records: RecordBatch) -> Parsed:
         """Events of one chunk, by event id."""

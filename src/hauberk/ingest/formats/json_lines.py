@@ -1,7 +1,7 @@
 """JSON records out of chunks: one object a line, or the objects of one document."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,20 @@ from .json_fields import JsonFields
 from .json_spans import document_spans
 from .lines import as_utf8, split_views, utf16_of
 
-__all__ = ["JsonFields", "JsonRecords", "parse_json_document", "parse_json_lines"]
+__all__ = [
+    "JsonFields",
+    "JsonRecords",
+    "first_object",
+    "parse_json_document",
+    "parse_json_lines",
+]
 
 Numbers = npt.NDArray[np.int64]
+Row = dict[str, object]
+Shaping = Callable[[list[Row]], list[Row]]
+"""Makes of a block of objects as many rows, while they lie in the processor's cache."""
+
+_BLOCK = 256
 
 _NAMES = {list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean"}
 
@@ -38,10 +49,25 @@ class JsonRecords:
     raw: Sequence[bytes] | None = None
 
 
-def parse_json_lines(records: RecordBatch) -> JsonRecords:
+def first_object(head: bytes, mark: bytes = b"") -> dict[str, object] | None:
+    """The object on the first line of a file that begins with `head`; None where there is none.
+
+    It is read only where `mark` stands in the line.
+    """
+    line = head.lstrip(b"\xef\xbb\xbf \t\r\n").split(b"\n", 1)[0]
+    if not line.startswith(b"{") or mark not in line:
+        return None
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def parse_json_lines(records: RecordBatch, shaping: Shaping | None = None) -> JsonRecords:
     """One object a line. Lines that are none are rejected, each for itself."""
     lines = split_views(records)
-    rows, bad = _load_all(lines.texts)
+    rows, bad = _load_all(lines.texts, shaping)
     rejects = [*lines.rejects]
     numbers = lines.numbers
     for position, reason in bad:
@@ -52,7 +78,9 @@ def parse_json_lines(records: RecordBatch) -> JsonRecords:
     return JsonRecords(rows, numbers, lines.offsets, lines.lengths, rejects)
 
 
-def parse_json_document(records: RecordBatch, keys: Sequence[str] = ()) -> JsonRecords:
+def parse_json_document(
+    records: RecordBatch, keys: Sequence[str] = (), shaping: Shaping | None = None
+) -> JsonRecords:
     """The objects of one document, which may be pretty-printed.
 
     Records are the members of a top-level array, of an array under one of `keys` of a top-level
@@ -65,7 +93,7 @@ def parse_json_document(records: RecordBatch, keys: Sequence[str] = ()) -> JsonR
     lengths = ends - starts
     offsets = starts + records.offset
     texts = [data[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
-    rows, bad = _load_all(texts)
+    rows, bad = _load_all(texts, shaping)
     rejects = [Reject(int(offsets[i]), int(lengths[i]), reason) for i, reason in bad]
     numbers = (
         np.delete(np.arange(len(texts)), [i for i, _ in bad]) if bad else np.arange(len(texts))
@@ -74,15 +102,24 @@ def parse_json_document(records: RecordBatch, keys: Sequence[str] = ()) -> JsonR
 
 
 def _load_all(
-    texts: Sequence[bytes | memoryview],
-) -> tuple[list[dict[str, object]], list[tuple[int, str]]]:
+    texts: Sequence[bytes | memoryview], shaping: Shaping | None
+) -> tuple[list[Row], list[tuple[int, str]]]:
     """The objects among `texts`, and position and reason of every text that is none."""
+    rows: list[Row] = []
+    bad: list[tuple[int, str]] = []
+    for begin in range(0, len(texts), _BLOCK):
+        block = _load(texts[begin : begin + _BLOCK], begin, bad)
+        rows += shaping(block) if shaping is not None else block
+    return rows, bad
+
+
+def _load(texts: Sequence[bytes | memoryview], begin: int, bad: list[tuple[int, str]]) -> list[Row]:
+    """The objects of a block of texts that begins at position `begin`; adds to `bad`."""
     # One call a line measured faster than one array of all lines (330,000 against 200,000 events/s
     # of 2 kB), and a line can then never reach into its neighbour.
     loads = orjson.loads
-    rows: list[dict[str, object]] = []
-    bad: list[tuple[int, str]] = []
-    for position, text in enumerate(texts):
+    rows: list[Row] = []
+    for position, text in enumerate(texts, begin):
         try:
             value = loads(text)
         except orjson.JSONDecodeError as error:
@@ -95,7 +132,7 @@ def _load_all(
         else:
             found = _NAMES.get(type(value), "null")
             bad.append((position, f"{found}; expected a JSON object"))
-    return rows, bad
+    return rows
 
 
 def _salvage(text: bytes) -> object:

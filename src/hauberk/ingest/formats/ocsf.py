@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 import numpy as np
-import orjson
 import polars as pl
 
 from hauberk.events import EventClass, LogKey, from_epoch_seconds, from_iso
@@ -15,7 +14,7 @@ from hauberk.ingest.interface import Framing, Parsed, RecordBatch
 
 from .json_columns import JsonColumns
 from .json_fields import value_at
-from .json_lines import JsonRecords, parse_json_document, parse_json_lines
+from .json_lines import JsonRecords, first_object, parse_json_document, parse_json_lines
 from .timed import kept_rows, rejects_at, timed_group
 
 FINDINGS = frozenset({2001, 2002, 2004})
@@ -33,16 +32,8 @@ class Ocsf:
 
     def sniff(self, head: bytes, path: PurePath | None) -> float:  # noqa: ARG002  # content decides
         """By a finding's class and a time, in the first object."""
-        line = head.lstrip(b"\xef\xbb\xbf \t\r\n").split(b"\n", 1)[0]
-        if not line.startswith(b"{") or _MARK not in line:
-            return 0.0
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return 0.0
-        if not isinstance(row, dict):
-            return 0.0
-        return 0.95 if row.get("class_uid") in FINDINGS and "time" in row else 0.0
+        row = first_object(head, _MARK)
+        return 0.95 if row and row.get("class_uid") in FINDINGS and "time" in row else 0.0
 
     def parse(self, records: RecordBatch) -> Parsed:
         """Events of one chunk."""

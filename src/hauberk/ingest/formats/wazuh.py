@@ -6,14 +6,13 @@ Source: Wazuh's alert fields and rule classification (levels 0 to 15).
 from collections.abc import Sequence
 from pathlib import PurePath
 
-import orjson
 import polars as pl
 
 from hauberk.events import EventClass, LogKey, from_iso
 from hauberk.ingest.interface import Framing, Parsed, RecordBatch
 
 from .json_columns import JsonColumns
-from .json_lines import parse_json_lines
+from .json_lines import first_object, parse_json_lines
 from .timed import kept_rows, timed_group
 
 _HIGHEST_LEVEL = 15
@@ -30,14 +29,8 @@ class Wazuh:
 
     def sniff(self, head: bytes, path: PurePath | None) -> float:  # noqa: ARG002  # content decides
         """By a rule with a level and an agent or manager, in the first object."""
-        line = head.lstrip(b"\xef\xbb\xbf \t\r\n").split(b"\n", 1)[0]
-        if not line.startswith(b"{"):
-            return 0.0
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return 0.0
-        if not isinstance(row, dict):
+        row = first_object(head)
+        if row is None:
             return 0.0
         alert = _alert(row)
         rule = alert.get("rule")
