@@ -47,6 +47,9 @@ COMMANDS = {
     "watch": Listed(
         "watch", "Follow files and folders of logs, and tell findings and incidents as they come."
     ),
+    "sources": Listed(
+        "sources", "Sources of a watch: check their file, list them, make their tokens.", "app"
+    ),
     "show": Listed(
         "show", "Show an incident's timeline, or every reason of a finding with its numbers."
     ),

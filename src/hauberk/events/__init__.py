@@ -17,7 +17,9 @@ from .own import (
     OWN_FORMAT_VERSION,
     OWN_PRODUCT,
     OWN_SERVICE,
+    SOURCES_SERVICE,
     own_columns,
+    own_service,
 )
 from .schema import (
     OCSF_VERSION,
@@ -44,6 +46,7 @@ __all__ = [
     "OWN_FORMAT_VERSION",
     "OWN_PRODUCT",
     "OWN_SERVICE",
+    "SOURCES_SERVICE",
     "TIME",
     "ClassTable",
     "Column",
@@ -71,6 +74,7 @@ __all__ = [
     "is_plausible",
     "no_findings",
     "own_columns",
+    "own_service",
     "schema",
     "tactics_of",
     "technique_name",

@@ -1,8 +1,9 @@
 """Records of Hauberk's own doings: flat JSON objects, and the columns that they become.
 
-What happens to models is an event in the same lake as everything else. A record is one JSON object
-with flat names, which are what Sigma rules read (`product: hauberk`, `service: models`); it becomes
-an Application Lifecycle event (OCSF 6002) with the `ai_model` of OCSF's `ai_operation` profile.
+What happens to models and to sources is an event in the same lake as everything else. A record is
+one JSON object with flat names, which are what Sigma rules read (`product: hauberk`, `service:
+models` or `sources`); it becomes an Application Lifecycle event (OCSF 6002), of models with the
+`ai_model` of OCSF's `ai_operation` profile.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,9 @@ from .schema import EventClass, Status
 from .time import from_iso
 
 OWN_PRODUCT, OWN_SERVICE, OWN_FORMAT, OWN_FORMAT_VERSION = "hauberk", "models", "hauberk", "1"
+SOURCES_SERVICE = "sources"
+"""The log of what Hauberk has to say of its sources."""
+
 OWN_CLASS = EventClass.APPLICATION_LIFECYCLE
 
 _ACTIVITIES = {
@@ -28,6 +32,7 @@ _ACTIVITIES = {
 
 _TEXTS = {
     "message": "message",
+    "device.hostname": "source",
     "metadata.event_code": "operation",
     "actor.user.name": "actor",
     "api.operation": "operation",
@@ -40,6 +45,11 @@ _TEXTS = {
     "model.check": "check",
     "model.metric": "metric",
 }
+
+
+def own_service(record: Mapping[str, object]) -> str:
+    """The log that a record stands in."""
+    return SOURCES_SERVICE if record.get("log") == SOURCES_SERVICE else OWN_SERVICE
 
 
 def own_columns(records: Sequence[Mapping[str, object]]) -> pl.DataFrame:
@@ -57,6 +67,7 @@ def own_columns(records: Sequence[Mapping[str, object]]) -> pl.DataFrame:
         ]
         return pl.Series(kept, dtype=pl.Float64).cast(dtype, strict=False)
 
+    services = [own_service(one) for one in records]
     succeeded = [one.get("status") == "success" for one in records]
     activities = [_ACTIVITIES.get(str(one.get("operation")), 99) for one in records]
     statuses = [int(Status.SUCCESS if ok else Status.FAILURE) for ok in succeeded]
@@ -73,6 +84,6 @@ def own_columns(records: Sequence[Mapping[str, object]]) -> pl.DataFrame:
         }
     ).with_columns(
         pl.lit(OWN_PRODUCT).alias("metadata.product.name"),
-        pl.lit(OWN_SERVICE).alias("metadata.log_name"),
-        pl.lit("hauberk.models").alias("app.name"),
+        pl.Series("metadata.log_name", services, dtype=pl.String),
+        ("hauberk." + pl.Series("app.name", services, dtype=pl.String)).alias("app.name"),
     )

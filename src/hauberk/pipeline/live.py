@@ -20,13 +20,16 @@ from hauberk.detect import Detector
 from hauberk.detect.sigma import SigmaDetector, Suppressions
 from hauberk.events import FindingKind
 from hauberk.ingest import Batch, Follower, Unreadable
+from hauberk.ingest.receivers import Sources
 from hauberk.store import Home
 from hauberk.triage import BUDGET, Incident
 
 from .ingesting import Committer, Parsing, Portion, parse
 from .interface import ScanOptions, Silent
+from .modelled import model_judges
 from .rule_folders import known_rules
 from .scan import facts_of, judge_new, judges, last_commit, publish, triage_home
+from .sources import SourcePace, SourceWatch
 from .suppressions import suppressions_of
 
 POLL_SECONDS = 0.1
@@ -48,6 +51,7 @@ class WatchOptions:
     rules: Sequence[Path] = ()
     budget: float = BUDGET
     judge_every: float = 60.0
+    sources: Sources = field(default_factory=lambda: Sources(()))
 
 
 @dataclass(slots=True)
@@ -61,6 +65,7 @@ class Pace:
     commits: int = 0
     behind: int = 0  # bytes that are there and not read yet
     newest: datetime | None = None  # event time of the newest event
+    sources: tuple[SourcePace, ...] = ()
 
 
 class Listener(Protocol):
@@ -93,15 +98,19 @@ class Listener(Protocol):
 def watch(options: WatchOptions, listener: Listener, stop: threading.Event) -> Pace:
     """Follow files until `stop` is set; then commit and judge what has come.
 
-    Raises HomeBusyError, HomeDamagedError, DiskFullError.
+    Raises HomeBusyError, HomeDamagedError, DiskFullError, UsageError where a source of the network
+    cannot be listened for.
     """
     rules = known_rules(options.home, options.rules)
     with Home.open(options.home) as home:
         suppressions = Suppressions(suppressions_of(home))
-        fields, behaviour = judges(SigmaDetector(rules, suppressions=suppressions))
+        modelled = model_judges(home, tell=True)
+        fields, behaviour = judges(SigmaDetector(rules, suppressions=suppressions), modelled)
         told = _Told(listener)
+        told.faults(modelled.faults)
+        sources = SourceWatch(options.sources, home.path)
         with _Behind(home, behaviour, options, told) as behind:
-            return _Front(home, fields, options, told, behind).run(stop)
+            return _Front(home, fields, options, told, behind, sources).run(stop)
 
 
 class _Told:
@@ -147,11 +156,13 @@ class _Front:
         options: WatchOptions,
         told: _Told,
         behind: "_Behind",
+        sources: SourceWatch,
     ) -> None:
         self._home = home
         self._fields = fields
         self._facts = facts_of(ScanOptions(options.paths, options.home, rules=options.rules))
-        self._follower = Follower(options.paths, self._known)
+        self._sources = sources
+        self._follower = Follower([*options.paths, *sources.paths], self._known)
         self._told = told
         self._behind = behind
         self._portion = Portion()
@@ -166,20 +177,25 @@ class _Front:
         ticked = 0.0
         with Committer(self._home) as committer:
             try:
-                while not stop.is_set():
-                    came = self._take(committer)
-                    self._behind.check()
-                    if time.monotonic() - ticked >= 1:
-                        ticked = time.monotonic()
-                        self._pace.behind = self._follower.behind
-                        self._told.pace(self._pace)
-                    if not came:
-                        stop.wait(POLL_SECONDS)
+                with self._sources:
+                    while not stop.is_set():
+                        came = self._take(committer)
+                        self._behind.check()
+                        if time.monotonic() - ticked >= 1:
+                            ticked = time.monotonic()
+                            self._tell_pace()
+                        if not came:
+                            stop.wait(POLL_SECONDS)
             finally:
                 self._follower.close()
             self._commit(committer)
             committer.wait()
         return self._pace
+
+    def _tell_pace(self) -> None:
+        self._pace.sources = self._sources.tick(self._follower, self._known)
+        self._pace.behind = self._follower.behind
+        self._told.pace(self._pace)
 
     def _take(self, committer: Committer) -> bool:
         """One round over all files; whether anything had come."""
@@ -187,6 +203,7 @@ class _Front:
         for item in self._follower.poll():
             if isinstance(item, Unreadable):
                 self._told.unread(item.source, item.reason)
+                self._sources.unread(item.source, item.reason)
             elif not self._home.records.has_batch(item.batch_id):
                 came = True
                 self._judge(item)
@@ -209,6 +226,7 @@ class _Front:
 
     def _count(self, parsing: Parsing) -> None:
         entry = parsing.entry
+        self._sources.judged(entry)
         self._pace.records += entry.records
         self._pace.events += entry.events
         self._pace.rejected += entry.rejected

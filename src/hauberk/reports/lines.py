@@ -46,5 +46,21 @@ def pace_line(pace: Pace, rate: int) -> str:
     behind = f", {pace.behind / 1e6:,.1f} MB behind" if pace.behind else ""
     return (
         f"{count(pace.records, 'record')} ({rate:,}/s){behind}, "
-        f"{count(pace.findings, 'finding')}{newest}"
+        f"{count(pace.findings, 'finding')}{newest}{_sources_said(pace)}"
     )
+
+
+def _sources_said(pace: Pace) -> str:
+    """Of the sources what is not as it should be; how many there are, where all is well."""
+    told = []
+    for one in pace.sources:
+        wrong = [*one.breaches]
+        if one.behind:
+            wrong.append(f"{one.behind / 1e6:,.1f} MB behind")
+        if one.dropped:
+            wrong.append(f"{one.dropped:,} lost")
+        if wrong:
+            told.append(f"{one.name}: {', '.join(wrong)}")
+    if told:
+        return "; " + "; ".join(told[:4])
+    return f", {count(len(pace.sources), 'source')}" if pace.sources else ""

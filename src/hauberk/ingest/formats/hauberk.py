@@ -1,4 +1,4 @@
-"""Hauberk's own records of what happens to models, one JSON object a line.
+"""Hauberk's own records of what happens to models and sources, one JSON object a line.
 
 The events stand in the lake from the moment they happen; this reads them again for rules and
 replays, and reads those of another home. Columns: `hauberk.events.own_columns`.
@@ -14,9 +14,9 @@ from hauberk.events import (
     OWN_FORMAT,
     OWN_FORMAT_VERSION,
     OWN_PRODUCT,
-    OWN_SERVICE,
     LogKey,
     own_columns,
+    own_service,
 )
 from hauberk.ingest.interface import Framing, Parsed, ParsedGroup, RecordBatch
 
@@ -54,14 +54,15 @@ class Hauberk:
             places,
         )
         rejects = [*found.rejects, *strange]
-        by_operation: dict[str, list[int]] = {}
+        by_kind: dict[tuple[str, str], list[int]] = {}
         for at in np.flatnonzero(known).tolist():
-            by_operation.setdefault(str(found.rows[at].get("operation", "")), []).append(at)
+            kind = (own_service(found.rows[at]), str(found.rows[at].get("operation", "")))
+            by_kind.setdefault(kind, []).append(at)
         groups: list[ParsedGroup] = []
-        for operation, positions in by_operation.items():
+        for (service, operation), positions in by_kind.items():
             rows = [found.rows[at] for at in positions]
             made, untimed = timed_group(
-                LogKey(OWN_PRODUCT, OWN_SERVICE, operation), OWN_CLASS, own_columns(rows),
+                LogKey(OWN_PRODUCT, service, operation), OWN_CLASS, own_columns(rows),
                 kept_rows(rows), found.numbers[positions], places,
             )  # fmt: skip
             groups += made

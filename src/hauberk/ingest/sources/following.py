@@ -94,10 +94,15 @@ class Follower:
     @property
     def behind(self) -> int:
         """Bytes that are there and not read yet."""
+        return self.behind_in(None)
+
+    def behind_in(self, folder: Path | None) -> int:
+        """Bytes that are there and not read yet of one file, or of those in one folder."""
         total = 0
         for file in [*self._leaving, *self._files.values()]:
-            with contextlib.suppress(OSError):
-                total += max(0, os.fstat(file.descriptor).st_size - file.offset)
+            if folder is None or file.path.is_relative_to(folder):
+                with contextlib.suppress(OSError):
+                    total += max(0, os.fstat(file.descriptor).st_size - file.offset)
         return total
 
     def close(self) -> None:

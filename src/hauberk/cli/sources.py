@@ -1,0 +1,113 @@
+"""`hauberk sources`: the sources file, and the tokens of HTTP sources."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hauberk.errors import UsageError
+from hauberk.ingest.receivers import Kind, Source, Tokens, Transport, read_sources
+
+from . import acting
+from .home import Home, home_or_default
+
+app = typer.Typer(
+    help="""Sources of a watch: check their file, list them, make their tokens.
+
+    Examples:
+
+      hauberk sources check sources.toml
+
+      hauberk sources token web
+
+      hauberk watch --sources sources.toml
+    """,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The sources file.")]
+
+
+@app.command("check")
+def check(file: File) -> None:
+    """Check a sources file; say what is dangerous, though allowed."""
+    sources = read_sources(file)
+    acting.tell(f"{one.name}: {warning}" for one in sources.sources for warning in _warnings(one))
+    acting.tell([f"{len(sources.sources)} sources, nothing wrong"])
+
+
+@app.command("list")
+def list_sources(file: File, home: Home = None, json: acting.Json = False) -> None:
+    """Show every source of a file with its address, its contract and how many tokens it has."""
+    tokens = Tokens(home_or_default(home)).names()
+    found = read_sources(file).sources
+    if json:
+        acting.tell_json(
+            [
+                {
+                    "name": one.name, "kind": str(one.kind), "where": one.where,
+                    "contract": {
+                        name: sorted(value) if isinstance(value, frozenset) else value
+                        for name, value in asdict(one.contract).items()
+                    },
+                    "tokens": tokens.get(one.name, 0),
+                }
+                for one in found
+            ]
+        )  # fmt: skip
+        return
+    acting.tell(_line(one, tokens.get(one.name, 0)) for one in found)
+
+
+@app.command("token")
+def token(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An HTTP source.")],
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Take away all its tokens instead.")
+    ] = False,
+    home: Home = None,
+    json: acting.Json = False,
+) -> None:
+    """Make a bearer token for a source. It is shown once; the home keeps its digest alone."""
+    if not name or len(name) > 40 or not name.replace("-", "").isalnum() or name != name.lower():
+        raise UsageError(f"{name!r} cannot name a source")
+    tokens = Tokens(home_or_default(home))
+    if revoke:
+        gone = tokens.revoke(name)
+        acting.tell([f"{name} has no token any more; it had {gone}"])
+        return
+    made = tokens.make(name)
+    if json:
+        acting.tell_json({"source": name, "token": made})
+        return
+    acting.tell(
+        [made, f"send it as `Authorization: Bearer ...`; it cannot be shown again ({name})"]
+    )
+
+
+def _line(one: Source, tokens: int) -> str:
+    contract = one.contract
+    owes = [
+        f"{', '.join(sorted(contract.formats))} alone" if contract.formats else "",
+        f"at least {contract.min_per_hour:,} an hour" if contract.min_per_hour else "",
+        f"at most {contract.max_per_hour:,} an hour" if contract.max_per_hour else "",
+        f"no silence of {contract.silence:,.0f} s" if contract.silence else "",
+    ]
+    told = "; ".join(filter(None, owes)) or "no contract"
+    held = f"  {tokens} tokens" if one.kind is Kind.HTTP else ""
+    return f"{one.name}  {one.where}  {told}{held}"
+
+
+def _warnings(one: Source) -> list[str]:
+    found = []
+    if one.transport is Transport.UDP:
+        found.append("UDP cannot be held back: what comes too fast is lost, and counted")
+    if one.kind is Kind.SYSLOG and one.tls is None and not one.on_loopback:
+        found.append("anybody who reaches it can write and read it; use transport tls if you can")
+    if one.transport is Transport.TLS and one.tls is not None and one.tls.clients is None:
+        found.append("anybody who reaches it can write; name the CA of its senders as clients")
+    if one.contract.silence is None:
+        found.append("nobody will be told if it dies: its contract names no silence")
+    return found
