@@ -128,6 +128,29 @@ def test_generated_names_are_told_per_host_and_hour_and_ordinary_ones_are_not(
     assert "60" in found[0]["message"]
 
 
+def test_an_executable_is_judged_by_the_numbers_of_its_headers(folder: Path) -> None:
+    live(folder, Task.EXECUTABLE)
+    inside = folder / "in"
+    inside.mkdir()
+    (inside / "small.bin").write_bytes(executable())
+    scanned(folder, inside)
+    found = stored(folder).rows(named=True)
+    assert [one["kind"] for one in found] == [FindingKind.MODEL]
+    assert found[0]["entities"][0].startswith("hash:")
+    assert any("SizeOfCode 64" in one["text"] for one in found[0]["reasons"])
+
+
+def executable() -> bytes:
+    """Headers alone: two sections, little code."""
+    data = bytearray(600)
+    data[:2], data[60] = b"MZ", 64
+    data[64:68] = b"PE\0\0"
+    data[70], data[84] = 2, 96
+    data[88:90] = (0x10B).to_bytes(2, "little")
+    data[92] = 64
+    return bytes(data)
+
+
 def test_an_altered_model_is_refused_aloud_and_rules_still_judge(folder: Path) -> None:
     version = live(folder, Task.MAIL)
     weights = folder / "home" / "models" / version.artifact / "weights.safetensors"

@@ -4,7 +4,9 @@ A mail is judged as it is parsed, from its own bytes and by the reader that trai
 its text has to be kept in no column. It is about whoever received it: the canary is told by them.
 """
 
+import re
 from collections.abc import Sequence
+from itertools import islice
 
 import polars as pl
 
@@ -28,10 +30,11 @@ COLUMNS = (
     "time", "metadata.uid", "email.from", "email.to", "email.subject", "email.urls",
     "email.files", "raw_data",
 )  # fmt: skip
-NESTED = 24
+NESTED = 16
 """Boundaries in a mail's beginning beyond which it is nested to hurt its reader."""
 
-_READ = 1 << 20
+_READ, _NARROW = 1 << 20, 64 << 10
+_BOUNDARY = re.compile(rb"boundary[\s*0-9]{0,20}=", re.IGNORECASE)
 _LINK_HOSTS = 5
 _HOST = r"^[a-zA-Z]{2,6}://(?:[^/?#@]*@)?([^/?#:@]+)"
 
@@ -79,13 +82,15 @@ class MailModels:
 
 
 def readable(raw: bytes | None) -> Mail | None:
-    """A mail as training reads it, or None where reading it would cost more than it may.
+    """A mail as training reads it, at a bounded cost.
 
-    The reader's time grows with lines times nesting; whoever nests so deep writes to no person.
+    The reader's time grows with lines times nesting: of a mail that is nested beyond what persons
+    send, only the beginning is read.
     """
-    if raw is None or raw[:_READ].lower().count(b"boundary=") > NESTED:
+    if raw is None:
         return None
-    return read_mail(raw)
+    nested = sum(1 for _ in islice(_BOUNDARY.finditer(raw[:_READ]), NESTED + 1)) > NESTED
+    return read_mail(raw[:_NARROW] if nested else raw)
 
 
 def _findings(verdicts: Verdicts, rows: pl.DataFrame) -> list[dict[str, object]]:
