@@ -9,7 +9,6 @@ p-value: P(X >= k) for X ~ Binomial(n, q), and (k / LEAST)^-4, since the names o
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -104,7 +103,7 @@ class DomainModels:
             tallies.append(_of_rows(verdicts, judged).counted(days))
             inputs.append(_of_rows(verdicts, judged).inputs(days))
             whole = pl.concat([before, judged.select(_OPEN.names())])
-            found = said(_findings(seat, verdicts, whole, judged, base))
+            found = said(_findings(seat, whole, judged, base))
             answered = held_to_day(seat, found, told)
             if is_limited(seat):
                 told = with_told(told, seat, answered)
@@ -173,11 +172,7 @@ def _of_rows(verdicts: Verdicts, judged: pl.DataFrame) -> Verdicts:
 
 
 def _findings(
-    seat: Seat,
-    verdicts: Verdicts,
-    whole: pl.DataFrame,
-    judged: pl.DataFrame,
-    base: pl.DataFrame,
+    seat: Seat, whole: pl.DataFrame, judged: pl.DataFrame, base: pl.DataFrame
 ) -> list[dict[str, object]]:
     """Hosts and hours of the fresh rows that are worth telling, with all that is known of them."""
     counts = (
@@ -190,8 +185,6 @@ def _findings(
     if not counts.height:
         return []
     both = pl.concat([base, _hours(judged)])
-    places = verdicts.records
-    position = {name: at for at, name in enumerate(places)}
     made = []
     for row in counts.iter_rows(named=True):
         share = _share(seat, both, int(row["hour"]))
@@ -202,18 +195,11 @@ def _findings(
             flagged = whole.filter(
                 pl.col("subject") == row["subject"], pl.col("hour") == row["hour"], "flagged"
             ).sort("score", descending=True)
-            made.append(finding(NAME, seat, _word(verdicts, position, flagged, n, share, p)))
+            made.append(finding(NAME, seat, _word(seat, flagged, n, share, p)))
     return made
 
 
-def _word(
-    verdicts: Verdicts,
-    position: dict[Any, int],
-    flagged: pl.DataFrame,
-    n: int,
-    share: float,
-    p: float,
-) -> Word:
+def _word(seat: Seat, flagged: pl.DataFrame, n: int, share: float, p: float) -> Word:
     who, k = str(flagged["subject"][0]), flagged.height
     domains: Sequence[str] = flagged["domain"].to_list()
     message = (
@@ -227,10 +213,8 @@ def _word(
             "bits": 0.0,
         }
     ]
-    for domain in domains[:_SHOWN]:
-        if domain in position:
-            parts = verdicts.why(position[domain])[:_SHOWN]
-            reasons += [reason(part, f"{domain}: ") for part in parts]
+    for domain, parts in zip(domains[:_SHOWN], seat.why(domains[:_SHOWN]), strict=True):
+        reasons += [reason(part, f"{domain}: ") for part in parts[:_SHOWN]]
     times = flagged["us"].cast(TIME)
     return Word(
         title="Names that a model takes for made up",

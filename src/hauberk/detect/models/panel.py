@@ -62,6 +62,10 @@ class Seat:
         """How findings name it exactly: the version of the judging code, and the artifact."""
         return f"{CODE_VERSION}+{self.loaded.digest}"
 
+    def why(self, records: Sequence[Any]) -> list[tuple[Reason, ...]]:
+        """The strongest parts of each record's score."""
+        return self.judging.explain(records, self.judging.features.extract(records))
+
     def chance_at_threshold(self) -> float:
         """The share of ordinary records that it flags, by its own calibration."""
         return float(self.judging.p_values(np.array([self.threshold]))[0])
@@ -94,9 +98,7 @@ class Verdicts:
 
     def why(self, at: int) -> tuple[Reason, ...]:
         """The strongest parts of one score (position among `rows`)."""
-        records = [self.records[at]]
-        judging = self.seat.judging
-        return judging.explain(records, judging.features.extract(records))[0]
+        return self.seat.why([self.records[at]])[0]
 
     def counted(self, days: pl.Series) -> pl.DataFrame:
         """TALLY of these judgements; `days` (Date) one a row."""
