@@ -139,3 +139,11 @@ def spread(values: Scores, seed: int = 0) -> Number:
     low, high = np.percentile(drawn, [2.5, 97.5])
     mean = float(values.mean())
     return Number(mean, min(float(low), mean), max(float(high), mean))
+
+
+def proportion(found: NDArray[np.bool_]) -> Number:
+    """A share with its Wilson interval."""
+    n, p, z = len(found), float(found.mean()), 1.96
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Number(p, min(p, max(0.0, float(middle - half))), max(p, min(1.0, float(middle + half))))

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hauberk.models.evaluation import Number, threshold_at
+from hauberk.models.evaluation import Number, proportion, threshold_at
 from hauberk.models.features import Matrix
 from hauberk.models.training.fitting import Estimator
 from hauberk.models.training.hardening import hardened
@@ -50,12 +50,12 @@ class Evasion:
         evading = quietest[quietest <= limit]
         return Answer(
             {
-                "tpr": _interval(plain),
-                "robust_tpr": _interval(quiet),
-                "unhardened_tpr": _interval(soft[0]),
-                "unhardened_robust_tpr": _interval(soft[1]),
-                "hardened_tpr": _interval(hard[0]),
-                "hardened_robust_tpr": _interval(hard[1]),
+                "tpr": proportion(plain),
+                "robust_tpr": proportion(quiet),
+                "unhardened_tpr": proportion(soft[0]),
+                "unhardened_robust_tpr": proportion(soft[1]),
+                "hardened_tpr": proportion(hard[0]),
+                "hardened_robust_tpr": proportion(hard[1]),
                 "tries_each": Number(TRIES, TRIES, TRIES),
                 "detected_share": noticed_share(trial, evading, random),
             },
@@ -74,11 +74,3 @@ def _rates(
     for matrix in matrices:
         quiet &= estimator.score(matrix) > limit
     return plain, quiet
-
-
-def _interval(found: NDArray[np.bool_]) -> Number:
-    """A share with its Wilson interval."""
-    n, p, z = len(found), float(found.mean()), 1.96
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Number(p, min(p, max(0.0, float(middle - half))), max(p, min(1.0, float(middle + half))))

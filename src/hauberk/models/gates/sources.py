@@ -8,6 +8,7 @@ from hauberk.models.evaluation import (
     Number,
     f1_at,
     measured,
+    proportion,
     spread,
     threshold_at,
 )
@@ -20,6 +21,7 @@ from .interface import Answer, FoldFigures, Trial
 
 LOCAL = 200
 LOCAL_RATE = 0.01
+LEAST = 30
 
 
 def fold_figures(
@@ -103,9 +105,27 @@ class Sources:
             values = np.array([fold.numbers[measure].value for fold in found])
             numbers[name] = spread(values, trial.seed)
         numbers["folds"] = Number(len(found), len(found), len(found))
+        elsewhere = [one for one in (_flagged(trial, name) for name in _strange(trial)) if one]
+        if elsewhere:
+            numbers["flagged_elsewhere"] = max(elsewhere, key=lambda one: one.high)
         return Answer(
             numbers,
             "each fold trains without the sources that it names and tests on them; means with "
             "intervals over folds; mean_f1 at the threshold that 200 held-out ordinary records "
-            "set at 1 %; false_positive_rate at the training side's own 1 % threshold",
+            "set at 1 %; false_positive_rate at the training side's own 1 % threshold; "
+            "flagged_elsewhere: of ordinary sources never trained on, the worst share above it",
         )
+
+
+def _strange(trial: Trial) -> list[str]:
+    """Ordinary sources that are never trained on."""
+    sources = trial.pool.recipe.sources
+    return [one.name for one in sources if one.role == "test" and one.label == 0]
+
+
+def _flagged(trial: Trial, source: str) -> Number | None:
+    """The share of a source above the 1 % threshold, with its Wilson interval."""
+    rows = trial.pool.samples.where(parts=("held",), sources=(source,))
+    if len(rows) < LEAST:
+        return None
+    return proportion(trial.pool.score(trial.estimator, rows) > trial.thresholds["one_percent"])
