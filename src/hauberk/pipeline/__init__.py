@@ -18,7 +18,7 @@ from .own import judge_own
 from .replay import Compared, Replay, replay
 from .rule_folders import RuleUpdate, known_rules, update_rules
 from .rule_record import RuleRecord, rule_records
-from .scan import scan
+from .scan import load_incident, scan, stored_incident
 from .suppressing import Trial, draft, lift, list_suppressions, suppress, tried
 
 __all__ = [
@@ -51,10 +51,12 @@ __all__ = [
     "known_rules",
     "lift",
     "list_suppressions",
+    "load_incident",
     "look_up",
     "replay",
     "rule_records",
     "scan",
+    "stored_incident",
     "suppress",
     "tried",
     "update_rules",

@@ -1,6 +1,7 @@
 """Floor 6: a scan as people and machines read it."""
 
-from .html import write_html
+from .graph import HEIGHT, WIDTH, Graph, draw
+from .html import EvidenceRow, evidence_row, page_style, weight_bars, write_html
 from .lines import finding_line, incident_line, pace_line
 from .models import (
     as_facts,
@@ -29,21 +30,33 @@ from .rules import (
 )
 from .terminal import print_scan
 from .views import print_finding, print_incident, print_replay, print_verification
-from .words import plain
+from .words import bits, count, entity_phrases, moment, percent, plain, span, tactic_titles
 
 __all__ = [
+    "HEIGHT",
+    "WIDTH",
+    "EvidenceRow",
+    "Graph",
     "as_facts",
+    "bits",
+    "count",
     "coverage",
     "decision_lines",
     "different",
+    "draw",
+    "entity_phrases",
+    "evidence_row",
     "finding_line",
     "incident_line",
     "judged_at",
     "lineage",
     "listed",
+    "moment",
     "navigator_layer",
     "pace_line",
+    "page_style",
     "people_lines",
+    "percent",
     "plain",
     "policy_lines",
     "print_coverage",
@@ -60,6 +73,9 @@ __all__ = [
     "print_verification",
     "risk_lines",
     "shown",
+    "span",
+    "tactic_titles",
+    "weight_bars",
     "when",
     "write_findings",
     "write_html",

@@ -45,6 +45,11 @@ class EvidenceRow:
     raw: str
 
 
+def page_style() -> str:
+    """The style sheet of the page, which other pages of the family begin with."""
+    return resources.files(__package__).joinpath("page", "page.css").read_text("utf-8")
+
+
 def write_html(scan: Scan, stream: TextIO) -> None:
     """Write the page. Everything from telemetry is escaped; the content policy forbids the rest."""
     stream.write(render_html(scan))
@@ -53,7 +58,7 @@ def write_html(scan: Scan, stream: TextIO) -> None:
 def render_html(scan: Scan) -> str:
     """The page's text."""
     page = resources.files(__package__).joinpath("page")
-    style = page.joinpath("page.css").read_text("utf-8")
+    style = page_style()
     script = page.joinpath("page.js").read_text("utf-8")
     environment = jinja2.Environment(
         autoescape=True,
@@ -80,7 +85,7 @@ def render_html(scan: Scan) -> str:
         hidden=len(scan.incidents) - len(shown),
         timelines={one.uid: list(_timeline(one, rows, scan.evidence)) for one in shown},
         graphs={one.uid: draw(one.links) for one in shown},
-        bars={one.uid: _bars(one) for one in shown},
+        bars={one.uid: weight_bars(one) for one in shown},
         matrix=_matrix(shown),
         span=span,
         count=count,
@@ -121,11 +126,12 @@ def _timeline(
         yield {
             "row": row,
             "bits": worth.get(uid),
-            "events": [_row(evidence[one]) for one in uids[:MAX_EVENTS] if one in evidence],
+            "events": [evidence_row(evidence[one]) for one in uids[:MAX_EVENTS] if one in evidence],
         }
 
 
-def _row(event: Mapping[str, object]) -> EvidenceRow:
+def evidence_row(event: Mapping[str, object]) -> EvidenceRow:
+    """An event by column name, as a page shows it."""
     time = event.get("time")
     class_uid = event.get("class_uid")
     offset, length = event.get("record.offset"), event.get("record.length")
@@ -145,7 +151,7 @@ def _row(event: Mapping[str, object]) -> EvidenceRow:
     )
 
 
-def _bars(incident: Incident) -> list[dict[str, object]]:
+def weight_bars(incident: Incident) -> list[dict[str, object]]:
     """The parts of the log odds as bars: width in per cent of the largest part."""
     parts = [("Prior: how seldom a cluster of findings is an incident", incident.prior_bits)]
     parts += [(plain(one.text, 300), one.bits) for one in incident.reasons[:MAX_REASONS]]

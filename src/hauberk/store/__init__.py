@@ -6,7 +6,7 @@ from .home import Home
 from .lake import Lake, TimeSlice
 from .ledger import Ledger
 from .proven import Entry
-from .records import Accounting, CommitInfo, KnownRange, Records
+from .records import Accounting, CommitInfo, KnownRange, Records, SourceAccount
 from .verification import Fault, FaultKind, VerifyReport
 from .verify import verify
 from .writer import Step
@@ -26,6 +26,7 @@ __all__ = [
     "Lake",
     "Ledger",
     "Records",
+    "SourceAccount",
     "Step",
     "StoredIncident",
     "TimeSlice",

@@ -53,6 +53,18 @@ class Accounting:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceAccount:
+    """What came from one source in one format, and when something last did."""
+
+    source: str
+    format: str
+    last: datetime
+    records: int
+    events: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
 class CommitInfo:
     """One commit: its number, time, sums and the facts stored with it."""
 
@@ -173,6 +185,30 @@ class Records:
                 for name, *numbers in connection.execute(query)
             ]
 
+    def sources(self, limit: int) -> list[SourceAccount]:
+        """What came from each source, those that something came from last first."""
+        batches, commits = tables.batches, tables.commits
+        sums = [func.sum(one) for one in (batches.c.records, batches.c.events, batches.c.rejected)]
+        newest = func.max(batches.c.number)
+        query = (
+            select(batches.c.source, batches.c.format, newest, *sums)
+            .group_by(batches.c.source, batches.c.format)
+            .order_by(newest.desc(), batches.c.source)
+            .limit(limit)
+        )
+        with self._engine.connect() as connection:
+            rows = list(connection.execute(query))
+            numbers = sorted({row[2] for row in rows})
+            times: dict[int, datetime] = {}
+            for at in range(0, len(numbers), _ASK_AT_ONCE):
+                chunk = commits.c.number.in_(numbers[at : at + _ASK_AT_ONCE])
+                found = connection.execute(select(commits.c.number, commits.c.time).where(chunk))
+                times.update((number, from_micros(time)) for number, time in found)
+        return [
+            SourceAccount(source, name, times[number], int(records), int(events), int(rejected))
+            for source, name, number, records, events, rejected in rows
+        ]
+
     def dead_letters(self, batch_id: str | None = None) -> pl.LazyFrame:
         """Rejected records (batch_id, source, offset, length, reason, bytes)."""
         letters = tables.dead_letters
@@ -243,10 +279,22 @@ class Records:
 
     def incidents(self) -> list[StoredIncident]:
         """All incidents, in the order that they were stored in."""
+        return list(self.each_incident())
+
+    def each_incident(self) -> Iterator[StoredIncident]:
+        """Incidents one after the other, as `incidents`; few are in memory at a time."""
         incidents = tables.incidents
         query = select(incidents).order_by(incidents.c.number, incidents.c.position)
         with self._engine.connect() as connection:
-            return [_incident(row) for row in connection.execute(query)]
+            for row in connection.execute(query.execution_options(yield_per=100)):
+                yield _incident(row)
+
+    def incidents_of_commit(self) -> tuple[int, int]:
+        """How many incidents there are, and the newest commit that brought one (0 for none)."""
+        query = select(func.count(), func.max(tables.incidents.c.number))
+        with self._engine.connect() as connection:
+            number, newest = connection.execute(query).one()
+        return int(number), int(newest or 0)
 
     def incident(self, uid: str) -> StoredIncident | None:
         """The incident with this uid, or whose uid alone begins so; None where none does.
@@ -256,11 +304,14 @@ class Records:
         column = tables.incidents.c.uid
         query = select(tables.incidents).where(column.startswith(uid, autoescape=True))
         with self._engine.connect() as connection:
+            # By far the most often asked for, and found by the key.
+            known = connection.execute(select(tables.incidents).where(column == uid)).first()
+            if known is not None:
+                return _incident(known)
             # SQLite compares LIKE without regard to case; uids do not.
             found = [row for row in connection.execute(query) if row.uid.startswith(uid)]
-        exact = [row for row in found if row.uid == uid]
-        if exact or len(found) == 1:
-            return _incident((exact or found)[0])
+        if len(found) == 1:
+            return _incident(found[0])
         if found:
             names = ", ".join(sorted(row.uid for row in found)[:5])
             raise UsageError(
