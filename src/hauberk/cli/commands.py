@@ -50,6 +50,9 @@ COMMANDS = {
     "sources": Listed(
         "sources", "Sources of a watch: check their file, list them, make their tokens.", "app"
     ),
+    "console": Listed(
+        "console", "Serve the console: incidents in a browser, for several people, over TLS."
+    ),
     "show": Listed(
         "show", "Show an incident's timeline, or every reason of a finding with its numbers."
     ),

@@ -1,0 +1,83 @@
+"""The console as an ASGI application."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from hauberk.errors import HauberkError
+
+from .console import Console
+from .guard import Forbidden, SignInNeeded, check_routes
+from .pages import page
+from .routes import ROUTERS
+from .shield import SAFE, Shield
+
+
+def application(console: Console, hosts: Collection[str]) -> FastAPI:
+    """The application; `hosts` are the names that it answers to.
+
+    Raises TypeError where a route names no permission.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        console.start()
+        yield
+        console.stop()
+
+    app = FastAPI(
+        title="Hauberk", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
+    )
+    app.state.console = console
+    app.state.open_by = Counter[str]()
+    for router in ROUTERS:
+        # One by one: a router that is included whole hides its routes from whoever looks.
+        app.router.routes.extend(router.routes)
+    check_routes(app)
+    app.add_middleware(Shield, hosts=hosts)
+    app.add_exception_handler(SignInNeeded, _sign_in)
+    app.add_exception_handler(Forbidden, _forbidden)
+    app.add_exception_handler(HTTPException, _not_found)
+    app.add_exception_handler(RequestValidationError, _misread)
+    app.add_exception_handler(HauberkError, _faulty)
+    return app
+
+
+async def _sign_in(request: Request, error: Exception) -> Response:
+    """To the sign-in page; whoever cannot follow there is told by the status."""
+    assert isinstance(error, SignInNeeded)
+    path = f"/sign-in?{urlencode({'back': error.back})}"
+    if "HX-Request" in request.headers:
+        return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
+    if request.url.path == "/live" or request.method not in SAFE:
+        return _message(request, 401, "Signed out", "Your session has ended. Sign in again.")
+    return RedirectResponse(path, 303)
+
+
+async def _forbidden(request: Request, error: Exception) -> Response:
+    return _message(request, 403, "Not allowed", str(error))
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return _message(request, 404, "Not here", "There is no such page, or it is gone.")
+    return _message(request, error.status_code, "That did not work", error.detail)
+
+
+async def _misread(request: Request, _error: Exception) -> Response:
+    return _message(request, 400, "Not understood", "This address or form is not one of ours.")
+
+
+async def _faulty(request: Request, error: Exception) -> Response:
+    return _message(request, 503, "The home cannot be read", str(error))
+
+
+def _message(request: Request, status: int, title: str, text: str) -> Response:
+    return page(request, "message.html.j2", status, title=title, text=text)

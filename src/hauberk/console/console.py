@@ -1,0 +1,77 @@
+"""A console: its parts, put together for one home."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .accounts import Accounts
+from .cases import Cases
+from .database import Database, open_database
+from .handover import Handover
+from .passwords import Cost, Passwords
+from .private_files import make_private_folder
+from .reading import Reading
+from .sealing import Seal
+from .sessions import Sessions
+from .verifying import Verifying
+
+FOLDER = "console"
+"""Where in a home the console's keys and certificates lie."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Console:
+    """What the pages work with. `changes` grows with everything that somebody does."""
+
+    database: Database
+    accounts: Accounts
+    sessions: Sessions
+    cases: Cases
+    reading: Reading
+    handover: Handover
+    verifying: Verifying
+    clock: Callable[[], datetime]
+    stopping: threading.Event = field(default_factory=threading.Event)
+    changes: int = 0
+
+    @classmethod
+    def of(
+        cls, home: Path, *, clock: Callable[[], datetime] = _now, cost: Cost | None = None
+    ) -> "Console":
+        """The console of a home that exists. Raises HauberkError."""
+        folder = make_private_folder(home / FOLDER)
+        database = open_database(home)
+        hasher = Passwords(cost or Cost())
+        return cls(
+            database,
+            Accounts(database, hasher, Seal.of(folder)),
+            Sessions(database),
+            Cases(database),
+            Reading(home),
+            Handover(database, home, clock),
+            Verifying(home, clock),
+            clock,
+        )
+
+    @property
+    def version(self) -> str:
+        """What pages show changes with this."""
+        return f"{self.reading.index.commit}.{self.changes}"
+
+    def start(self) -> None:
+        """Begin to follow the home and to hand acts over."""
+        self.reading.start()
+        self.handover.start()
+
+    def stop(self) -> None:
+        """End both, with what waits handed over if the home is free."""
+        self.stopping.set()
+        self.reading.stop()
+        self.handover.stop()
+        self.database.close()

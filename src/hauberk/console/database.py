@@ -1,0 +1,133 @@
+"""Opens the console's database: SQLite in WAL mode, for its owner alone, migrated by Alembic."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from hauberk.errors import HomeDamagedError, UsageError
+
+from .tables import SCHEMA_REVISION
+
+FILE = "console.sqlite3"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WRITES = "hauberk_writes"
+
+
+def to_micros(time: datetime) -> int:
+    """An aware time as microseconds since 1970."""
+    return (time - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(micros: int) -> datetime:
+    """Microseconds since 1970 as a time in UTC."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+class Database:
+    """The database, to be read from and written to by any thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writing = engine.execution_options(**{_WRITES: True})
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one state from its first query to its last."""
+        with self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction; no other one writes meanwhile. Rolled back where the block raises."""
+        with self._writing.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+
+def open_database(home: Path) -> Database:
+    """The console's database of a home, made or migrated where needed.
+
+    Raises HomeDamagedError where the file is none, UsageError where a newer version made it.
+    """
+    path = home / FILE
+    if not path.exists():
+        path.touch(mode=0o600)
+    engine = _engine(path)
+    try:
+        with engine.connect() as connection:
+            revision = _revision(connection)
+            if revision is not None and revision > SCHEMA_REVISION:
+                raise UsageError(
+                    f"its schema {revision[:40]} is newer than {SCHEMA_REVISION}",
+                    where=str(path),
+                    hint="Use the version of Hauberk that made it",
+                )
+            if revision != SCHEMA_REVISION:
+                migrate(connection)
+                connection.commit()
+    except DatabaseError as error:
+        engine.dispose()
+        raise HomeDamagedError(
+            "the console's database is damaged",
+            where=str(path),
+            hint="Restore it from a backup; the acts that it held are in the home's ledger",
+        ) from error
+    except BaseException:
+        engine.dispose()
+        raise
+    return Database(engine)
+
+
+def _engine(path: Path) -> Engine:
+    uri = f"file:{quote(str(path.absolute()))}?mode=rw"
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=30),
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=40,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # transactions begin where we say so
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
+    return str(row[0]) if row else None
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the tables up to date by Alembic's migrations, from nothing too."""
+    from alembic import command  # noqa: PLC0415  # slow to load, seldom needed
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    scripts = Path(__file__).with_name("migrations")
+    # Alembic reads the option through an interpolating parser.
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

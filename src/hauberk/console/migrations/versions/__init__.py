@@ -1,0 +1,1 @@
+"""One file a migration, the oldest `0001_first.py`."""

@@ -1,0 +1,83 @@
+"""Who may do what in the console: one table, from role to permissions.
+
+A role of the console is no role of a model's board (`hauberk.governance`): those sign statements
+with keys of their own, whoever may look at which page.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    """What a route needs. Every route names one."""
+
+    PUBLIC = "public"
+    """Nothing: what is needed before somebody has signed in."""
+
+    OWN_ACCOUNT = "own account"
+    """To be signed in."""
+
+    READ_INCIDENTS = "read incidents"
+    READ_EVIDENCE = "read evidence"
+    """Raw records, which hold whatever people wrote."""
+
+    WORK_INCIDENTS = "work on incidents"
+    """Assign, comment, state."""
+
+    JUDGE_INCIDENTS = "judge incidents"
+    """Give a verdict."""
+
+    READ_HEALTH = "read health"
+    READ_AUDIT = "read audit"
+    READ_PEOPLE = "read people"
+    CHANGE_PEOPLE = "change people"
+
+
+class Role(StrEnum):
+    """What a person is here. A person may have several roles."""
+
+    VIEWER = "viewer"
+    ANALYST = "analyst"
+    RESPONDER = "responder"
+    APPROVER = "approver"
+    MODEL_OWNER = "model_owner"
+    RISK_BOARD = "risk_board"
+    ADMINISTRATOR = "administrator"
+    AUDITOR = "auditor"
+
+    @property
+    def words(self) -> str:
+        """The role as people write it."""
+        return self.value.replace("_", " ")
+
+
+_READS = frozenset(
+    {Permission.OWN_ACCOUNT, Permission.READ_INCIDENTS, Permission.READ_HEALTH}
+)  # fmt: skip
+
+ROLES: Mapping[Role, frozenset[Permission]] = {
+    Role.VIEWER: _READS,
+    Role.ANALYST: _READS
+    | {Permission.READ_EVIDENCE, Permission.WORK_INCIDENTS, Permission.JUDGE_INCIDENTS},
+    Role.RESPONDER: _READS | {Permission.READ_EVIDENCE, Permission.WORK_INCIDENTS},
+    Role.APPROVER: _READS | {Permission.READ_EVIDENCE},
+    Role.MODEL_OWNER: _READS,
+    Role.RISK_BOARD: _READS | {Permission.READ_AUDIT},
+    Role.ADMINISTRATOR: frozenset(
+        {
+            Permission.OWN_ACCOUNT,
+            Permission.READ_HEALTH,
+            Permission.READ_AUDIT,
+            Permission.READ_PEOPLE,
+            Permission.CHANGE_PEOPLE,
+        }
+    ),
+    Role.AUDITOR: _READS
+    | {Permission.READ_EVIDENCE, Permission.READ_AUDIT, Permission.READ_PEOPLE},
+}
+"""Least privilege: who changes people reads no telemetry, who audits changes nothing."""
+
+
+def permissions_of(roles: Iterable[Role]) -> frozenset[Permission]:
+    """What these roles may do together. What nobody needs to be signed in for, all may."""
+    return frozenset({Permission.PUBLIC}).union(*(ROLES[role] for role in roles))

@@ -1,0 +1,162 @@
+"""What the console knows of a home: an index of its incidents, kept up with its commits.
+
+Reading never locks the home. The index holds what the queue shows and is made anew in a thread
+of its own when a commit has changed incidents, so that no page waits for it.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from hauberk.errors import HauberkError
+from hauberk.events import TIME
+from hauberk.pipeline import load_incident
+from hauberk.store import Home, StoredIncident
+from hauberk.triage import Incident
+
+POLL_SECONDS = 1.0
+_ENTITIES, _TEXT = 24, 4000
+
+INDEX_SCHEMA = pl.Schema(
+    {
+        "uid": pl.String(),
+        "title": pl.String(),
+        "probability": pl.Float64(),
+        "severity_id": pl.Int32(),
+        "start": TIME,
+        "end": TIME,
+        "above_budget": pl.Boolean(),
+        "entities": pl.List(pl.String()),
+        "tactics": pl.List(pl.String()),
+        "findings": pl.Int64(),
+        "events": pl.Int64(),
+        "text": pl.String(),  # lower case: what a search looks into
+    }
+)
+"""One row is one incident, most probable first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The incidents of a home after one commit. `fault` says why it is no newer."""
+
+    commit: int
+    incidents: pl.DataFrame
+    fault: str = ""
+
+
+class Reading:
+    """A home that is read while others write it."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home
+        self._index = Index(0, pl.DataFrame(schema=INDEX_SCHEMA))
+        self._made_of: tuple[int, int] | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def index(self) -> Index:
+        """The newest index."""
+        return self._index
+
+    def open(self) -> Home:
+        """The home for one look. Raises UsageError, HomeDamagedError."""
+        return Home.open(self.path, read_only=True)
+
+    def start(self) -> None:
+        """Look now, and from now on whenever the home has a new commit."""
+        self.look()
+        self._thread = threading.Thread(target=self._follow, name="reading", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def _follow(self) -> None:
+        while not self._stop.wait(POLL_SECONDS):
+            self.look()
+
+    def look(self) -> None:
+        """Bring the index up to the newest commit; where that fails the old one stays."""
+        try:
+            with self.open() as home:
+                commit = home.records.last_commit()
+                if commit == self._index.commit and not self._index.fault:
+                    return
+                made_of = home.records.incidents_of_commit()
+                incidents = self._index.incidents
+                if made_of != self._made_of:
+                    incidents = index_of(home)
+                    self._made_of = made_of
+        except HauberkError as error:
+            self._index = Index(self._index.commit, self._index.incidents, str(error))
+        except Exception as error:  # noqa: BLE001  # shown on the health page; the next look may do
+            said = f"{type(error).__name__}: {error}"
+            self._index = Index(self._index.commit, self._index.incidents, said)
+        else:
+            self._index = Index(commit, incidents)
+
+    def incident(self, uid: str) -> Incident | None:
+        """An incident whole, by its exact uid."""
+        with self.open() as home:
+            stored = home.records.incident(uid) if uid else None
+        return load_incident(stored) if stored is not None and stored.uid == uid else None
+
+    def findings(self, uids: list[str]) -> pl.DataFrame:
+        """Findings (FINDING_SCHEMA) in order of time."""
+        with self.open() as home:
+            return home.records.findings(uids=uids)
+
+    def events(self, uids: list[str]) -> dict[str, Mapping[str, object]]:
+        """Events by metadata.uid, each with `class_uid` and the columns that it has."""
+        found: dict[str, Mapping[str, object]] = {}
+        with self.open() as home:
+            for event_class, frame in home.lake.get(uids).items():
+                for row in frame.iter_rows(named=True):
+                    kept = {name: value for name, value in row.items() if value is not None}
+                    found[str(row["metadata.uid"])] = {"class_uid": int(event_class), **kept}
+        return found
+
+
+def index_of(home: Home) -> pl.DataFrame:
+    """The index (INDEX_SCHEMA) of a home's incidents."""
+    rows = [_row(one) for one in home.records.each_incident()]
+    frame = pl.DataFrame(rows, schema=INDEX_SCHEMA, orient="row")
+    return frame.sort(
+        "probability", "severity_id", "start", "uid", descending=[True, True, False, False]
+    )
+
+
+def _row(stored: StoredIncident) -> dict[str, object]:
+    body = stored.body
+    entities, tactics = _texts(body.get("entities")), _texts(body.get("tactics"))
+    title = str(body.get("title") or "")
+    return {
+        "uid": stored.uid,
+        "title": title[:300],
+        "probability": stored.probability,
+        "severity_id": _number(body.get("severity_id")),
+        "start": stored.start,
+        "end": stored.end,
+        "above_budget": stored.above_budget,
+        "entities": entities[:_ENTITIES],
+        "tactics": tactics,
+        "findings": len(_texts(body.get("findings"))),
+        "events": _number(body.get("event_count")),
+        "text": "\n".join((title, stored.uid, *entities))[:_TEXT].lower(),
+    }
+
+
+def _texts(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,16 @@
+"""Routes, one file a page; each file has a `router`, listed in ROUTERS."""
+
+from . import account, audit, health, incident, live, people, queue, static
+
+ROUTERS = (
+    static.router,
+    account.router,
+    queue.router,
+    incident.router,
+    live.router,
+    health.router,
+    audit.router,
+    people.router,
+)
+
+__all__ = ["ROUTERS"]

@@ -1,0 +1,90 @@
+"""The console's own database, as SQLAlchemy tables: accounts, sessions, and what analysts do.
+
+Times are microseconds since 1970 (UTC). `migrations/` makes these tables; a test holds both equal.
+"""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
+
+SCHEMA_REVISION = "0001"
+"""The newest migration."""
+
+metadata = MetaData()
+
+# `ledger_position`: from where on the ledger may hold acts that are not yet marked as entered.
+facts = Table(
+    "facts", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False)
+)
+
+# `roles` is a JSON list; `totp` is sealed with a key that is not in here; `totp_step` is the last
+# step whose code was taken, so that none is taken twice.
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("roles", Text, nullable=False),
+    Column("password", Text, nullable=False),
+    Column("totp", Text, nullable=False),
+    Column("totp_step", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("disabled", BigInteger),
+)
+
+# One-time links. `token` is a SHA-256. An empty `name` lets the person choose it (first run).
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("totp", Text, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+)
+
+# `token` and `previous` are SHA-256; `previous` is what the token was before it last changed.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("uid", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("token", Text, nullable=False, unique=True),
+    Column("previous", Text, unique=True),
+    Column("rotated", BigInteger, nullable=False),
+    Column("csrf", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    Column("address", Text, nullable=False),
+    Index("sessions_by_account", "account"),
+)
+
+failures = Table(
+    "failures",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("last", BigInteger, nullable=False),
+)
+
+# Where an incident stands; one row for each that somebody has touched.
+cases = Table(
+    "cases",
+    metadata,
+    Column("incident", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("assignee", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("last_act", BigInteger, nullable=False),
+)
+
+# Everything that anybody did, in order; `entered` once the home's ledger has it.
+acts = Table(
+    "acts",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("uid", Text, nullable=False, unique=True),
+    Column("incident", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("entered", BigInteger),
+    Index("acts_by_incident", "incident"),
+    Index("acts_by_entered", "entered"),
+)
