@@ -3,6 +3,7 @@
 import json
 import runpy
 import shutil
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -126,6 +127,7 @@ def test_generated_names_are_told_per_host_and_hour_and_ordinary_ones_are_not(
     assert found[0]["count"] > 50
     assert found[0]["surprise"] < 1e-3
     assert "60" in found[0]["message"]
+    assert replay(folder / "home", str(found[0]["uid"])).same
 
 
 def test_an_executable_is_judged_by_the_numbers_of_its_headers(folder: Path) -> None:
@@ -172,10 +174,30 @@ def test_an_altered_model_is_refused_aloud_and_rules_still_judge(folder: Path) -
     assert stored(folder).is_empty()
     with Home.open(folder / "home", read_only=True) as home:
         titles = home.records.findings()["title"].to_list()
+        own = [
+            {"finding": row["uid"]}
+            for row in home.records.findings().rows(named=True)
+            if row["detector"] == "sigma" and row["title"] != "Mail about passwords"
+        ]
         loads = home.lake.scan(OWN_CLASS, ["api.operation", "model.check"]).collect()
     assert "Mail about passwords" in titles
+    assert any(one["finding"] for one in own), "no rule of our own saw the refusal"
     refused = loads.filter(pl.col("api.operation") == "load")
     assert refused["model.check"].to_list() == ["files"]
+
+
+def test_a_ledger_that_was_altered_costs_the_models_and_not_the_scan(folder: Path) -> None:
+    live(folder, Task.MAIL)
+    with sqlite3.connect(folder / "home" / "records.sqlite3") as database:
+        changed = database.execute(
+            "UPDATE ledger_entries"
+            " SET entry = CAST(replace(entry, 'tiny-mail', 'tidy-mail') AS BLOB)"
+        )
+        assert changed.rowcount > 0
+    answer = scanned(folder, mails(folder / "in"))
+    assert answer.faults
+    assert answer.accounting.events == 4
+    assert stored(folder).is_empty()
 
 
 def test_after_a_rollback_the_version_before_judges(folder: Path) -> None:

@@ -13,6 +13,8 @@ from hauberk.detect import Detector, State
 from hauberk.events import OWN_CLASS
 from hauberk.store import Home
 
+from .own import judge_own
+
 _FOLDER = "models"
 
 
@@ -43,9 +45,10 @@ class ModelJudges:
 
 
 def model_judges(home: Home, *, tell: bool = False) -> ModelJudges:
-    """The models that may judge in this home. With `tell`, refusals are stored as events.
+    """The models that may judge in this home.
 
-    Every registration leaves a folder and an event: where there is neither, there is no model.
+    With `tell`, refusals are stored as events and judged by the rules for those. Every registration
+    leaves a folder and an event: where there is neither, there is no model.
     """
     if not (home.path / _FOLDER).is_dir() and OWN_CLASS not in home.lake.event_classes():
         return ModelJudges()
@@ -53,8 +56,9 @@ def model_judges(home: Home, *, tell: bool = False) -> ModelJudges:
     from hauberk.models import report_refusals  # noqa: PLC0415
 
     made = assemble(home)
-    if tell:
+    if tell and made.refusals:
         report_refusals(home, made.refusals)
+        judge_own(home)
     return ModelJudges(made.fields, made.behaviour, made.faults)
 
 
