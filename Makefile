@@ -47,15 +47,16 @@ bench-sigma: setup  ## Compare Sigma matching with pySigma on SQLite: speed, the
 	@$(BIN)/python -m benchmarks.sigma
 	@$(BIN)/python -m benchmarks.sigma --oracle
 
-results: setup  ## Measure detection on every set of ../shared/data and write docs/results.md
+results: setup  ## Measure detection on every set of ../shared/data, and the models; write docs/*results.md
 	@$(BIN)/python -m benchmarks.results
+	@$(BIN)/python -m benchmarks.models
 
 docs: setup  ## Generate the tables in docs/ from the code
 	@$(BIN)/python docs/generate.py
 
 lock: $(STAMP)  ## Resolve dependencies anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-annotate --no-header --group dev pyproject.toml -o requirements.lock
+	  --no-emit-index-url --no-annotate --no-header --all-extras --group dev pyproject.toml -o requirements.lock
 
 clean:  ## Remove what building and testing left
 	@rm -rf $(VENV) demo dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
