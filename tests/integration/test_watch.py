@@ -134,7 +134,7 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(logs: Path, tmp_path: P
     written = 0
     run = "from hauberk.cli import main; main()"
     command = [sys.executable, "-c", run, "watch", logs, "--home", home, "--every", "2"]
-    committed = []
+    committed: list[int] = []
     for _ in range(3):
         with subprocess.Popen(
             [str(one) for one in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE

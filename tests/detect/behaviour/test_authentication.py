@@ -279,7 +279,8 @@ def test_two_products_that_see_different_attempts_add_up():
 def test_echoes_do_not_depend_on_the_cuts(cuts):
     rows = told_twice(burst(20, step=1) + burst(20, account="bob", begin=5, step=2), late=1.5)
     whole, _ = judge(rows)
-    parts, state = [], {}
+    parts: list[pl.DataFrame] = []
+    state: State = {}
     for begin, end in pairwise([0, *sorted(cuts), rows.height]):
         if end > begin:
             found, state = judge(rows.slice(begin, end - begin), state)

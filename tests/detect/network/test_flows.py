@@ -6,12 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hauberk.detect import Detector
 from hauberk.detect.network import beacons, flows, scans, sessions, volume
 from hauberk.events import EventBatch, EventClass
 
 from .conftest import UNANSWERED, Capture
 
-DETECTORS = (beacons.detector(), scans.detector(), sessions.detector(), volume.detector())
+DETECTORS: tuple[Detector, ...] = (
+    beacons.detector(),
+    scans.detector(),
+    sessions.detector(),
+    volume.detector(),
+)
 
 FLOW = st.tuples(
     st.integers(0, 3),
