@@ -38,6 +38,11 @@ class Gate:
         if ascii_only and not self._open:
             self._ascii = any_literal(ascii_only) or _caseless(ascii_only)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether any value at all may answer a predicate."""
+        return self._open
+
     def admits(self, column: Sequence[object]) -> bool:
         """Whether any value of the column may answer a predicate; never wrongly False."""
         return self._open or self.may_answer(self.texts(column))

@@ -45,11 +45,18 @@ class ValueMemory(dict[object, Signature]):
 
     Short values are kept as they stand. A long one costs its digest, which pays only where long
     values repeat: where they do not, they are matched each time and only a few are tried.
+    `hopeless` is asked of a long text first: the signature, where that is known without more.
     """
 
-    def __init__(self, compute: Callable[[object], Signature], budget: Budget) -> None:
+    def __init__(
+        self,
+        compute: Callable[[object], Signature],
+        budget: Budget,
+        hopeless: Callable[[str], Signature | None] | None = None,
+    ) -> None:
         super().__init__()
         self._compute = compute
+        self._hopeless = hopeless
         self._budget = budget
         self._has_long = False
         self._tried = 0
@@ -80,6 +87,10 @@ class ValueMemory(dict[object, Signature]):
         return [self[value_key(value)] for value in column]
 
     def _long(self, value: object) -> Signature:
+        if self._hopeless is not None and isinstance(value, str):
+            nothing = self._hopeless(value)
+            if nothing is not None:
+                return nothing
         self._tried += 1
         if not self._is_worth and self._tried % _WORTH:
             return self._compute(value)

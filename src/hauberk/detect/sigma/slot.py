@@ -22,6 +22,13 @@ Who spells the keys of each record anew makes as many columns, nearly all of the
 """
 
 
+GATED = 32
+"""Predicates up to which long texts are first searched for what any of them cannot do without."""
+
+_TRIED = 64
+"""Long texts after which it is judged whether that search pays."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What one slot of a plan reads: a value, whether a field is there, two fields, or all."""
@@ -54,7 +61,12 @@ class Slot:
         self._gate: Gate | None = None
         self._numbers = tuple(asked.values())
         self._known: dict[frozenset[int], Signature] = {}
-        self.memory = ValueMemory(self._signature, budget)
+        self._is_gated = len(self.asked) <= GATED
+        self._tried = 0
+        self._hopeless = 0
+        self.memory = ValueMemory(
+            self._signature, budget, self._none_of if self._is_gated else None
+        )
 
     def forget(self) -> None:
         """Drop everything remembered."""
@@ -124,6 +136,26 @@ class Slot:
         matcher = self._matcher = self._matcher or ValueMatcher(tuple(self.asked))
         numbers = self._numbers
         return [numbers[index] for index in matcher.match(value)]
+
+    def _none_of(self, text: str) -> Signature | None:
+        """The signature of a long text that can answer nothing, None where it may.
+
+        One search of the text as it stands, instead of its digest, its folding and several more.
+        """
+        if not self._is_gated:
+            return None
+        gate = self._gate
+        if gate is None:
+            gate = self._gate = Gate(self.asked)
+            self._is_gated = not gate.is_open
+        elif self._tried >= _TRIED:
+            self._is_gated = self._hopeless * 2 > self._tried
+            self._tried = self._hopeless = 0
+        self._tried += 1
+        if gate.may_answer(text):
+            return None
+        self._hopeless += 1
+        return self._interned(frozenset())
 
     def _signature(self, key: object) -> Signature:
         return self._interned(frozenset(self._true(key_value(key))))

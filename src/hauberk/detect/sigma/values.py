@@ -30,6 +30,8 @@ from .predicate import (
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NOTHING: frozenset[int] = frozenset()
 _WORTH_FINDING = 2
+_FEW_LETTERS = 8
+"""Texts, single letters among them, that are looked for one by one before an expression runs."""
 _EDGE = 4
 """Letters by which literals at the edges of a text are parted."""
 
@@ -138,6 +140,7 @@ class ValueMatcher:
         self._networks: list[tuple[int, _Network]] = []
         self._regexes: dict[int, re2._Regexp] = {}
         self._also: dict[int, list[frozenset[int]]] = {}
+        self._letters: dict[int, tuple[str, ...]] = {}
         for index, predicate in enumerate(self._predicates):
             self._add(index, predicate)
         self._has_cased = any(p.cased and p.op is not Op.REGEX for p in self._predicates)
@@ -180,6 +183,8 @@ class ValueMatcher:
         first, *others = required_literals(pattern) or (frozenset[str](),)
         telling = bool(first) and min(map(len, first)) >= _WORTH_FINDING
         self._verify_on(self._folded, first if telling else (), index)
+        if 0 < len(first) <= _FEW_LETTERS and not telling:
+            self._letters[index] = tuple(sorted(first, key=len))
         for texts in others:
             if min(map(len, texts)) >= _WORTH_FINDING:
                 numbers = frozenset(map(self._folded.note, texts))
@@ -226,6 +231,9 @@ class ValueMatcher:
             if predicate.op is Op.LIKE and "?" not in predicate.text:
                 if stars_match(like_parts(predicate.text), text if cased else folded):
                     true.add(index)
+                continue
+            letters = self._letters.get(index)
+            if letters is not None and not any(one in folded for one in letters):
                 continue
             regex = self._regexes.get(index)
             if regex is None:
