@@ -3,9 +3,15 @@
 import importlib.util
 import tarfile
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from filelock import FileLock
 
 from hauberk.store import Commit, Home
@@ -67,3 +73,38 @@ def make_home(home_path: Path, full_commit: Callable[..., Commit]) -> Callable[.
         return home_path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tls_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a CA (ca.pem), and what it signed for loopback: NAME.pem, NAME.key.
+
+    Names are server and client; stranger is signed by nobody but itself.
+    """
+    folder = tmp_path_factory.mktemp("tls")
+    now = datetime.now(UTC)
+    authority = ec.generate_private_key(ec.SECP256R1())
+    for name in ("ca", "server", "client", "stranger"):
+        key = authority if name == "ca" else ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ca")])
+        own = name in ("ca", "stranger")
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject if own else issuer)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=name == "ca", path_length=None), critical=True)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]),
+                critical=False,
+            )
+            .sign(key if own else authority, hashes.SHA256())
+        )
+        (folder / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (folder / f"{name}.key").write_bytes(private)
+    return folder

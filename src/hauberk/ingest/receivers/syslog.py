@@ -171,6 +171,9 @@ def server_context(source: Source) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A sender that only writes would leave tickets unread, and to close a connection with bytes
+    # unread resets it: what it had sent last would be lost.
+    context.num_tickets = 0
     if source.tls is None:
         raise ValueError(f"{source.name} has no tls")
     context.load_cert_chain(source.tls.certificate, source.tls.key)
