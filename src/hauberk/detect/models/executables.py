@@ -20,7 +20,7 @@ from hauberk.events import (
 )
 
 from .counting import INPUTS_TABLE, SAID, TALLY_TABLE
-from .panel import Panel, Verdicts
+from .panel import Panel, Verdicts, parsed_rows
 from .saying import LONGEST, Word, at_once, finding, is_limited, of_seat, reason, said
 
 NAME = "model-executable"
@@ -45,7 +45,7 @@ class ExecutableModels:
         """Findings of this batch, and the tables that are left with it."""
         if EventClass.FILE_ACTIVITY not in batch.tables:
             return no_findings(), state
-        rows = batch.events(EventClass.FILE_ACTIVITY, COLUMNS)
+        rows = parsed_rows(batch, EventClass.FILE_ACTIVITY, COLUMNS)
         rows = rows.filter(pl.col("record.format") == FORMAT).drop_nulls("time")
         if not rows.height:
             return no_findings(), state

@@ -22,7 +22,7 @@ from hauberk.events import (
 from hauberk.models import Mail, read_mail
 
 from .counting import INPUTS_TABLE, SAID, TALLY_TABLE
-from .panel import Panel, Verdicts
+from .panel import Panel, Verdicts, parsed_rows
 from .saying import LONGEST, Word, at_once, finding, is_limited, of_seat, reason, said
 
 NAME = "model-mail"
@@ -56,7 +56,7 @@ class MailModels:
         """Findings of this batch, and the tables that are left with it."""
         if EventClass.EMAIL_ACTIVITY not in batch.tables:
             return no_findings(), state
-        rows = batch.events(EventClass.EMAIL_ACTIVITY, COLUMNS).drop_nulls("time")
+        rows = parsed_rows(batch, EventClass.EMAIL_ACTIVITY, COLUMNS).drop_nulls("time")
         records = [readable(raw) for raw in rows["raw_data"]]
         entities = rows.select(
             pl.coalesce(pl.col("email.to").list.first(), "email.from", "metadata.uid")

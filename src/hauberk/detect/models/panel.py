@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hauberk.events import EventBatch, EventClass, column_type
 from hauberk.models import (
     INPUTS,
     TALLY,
@@ -204,3 +205,16 @@ def _alone(seat: Seat, record: Any) -> float:
         return float(seat.judging.raw([record])[0])
     except _FAILURES:
         return float("nan")
+
+
+def parsed_rows(batch: EventBatch, event_class: EventClass, columns: Sequence[str]) -> pl.DataFrame:
+    """Columns of one class that the batch has, the others null.
+
+    `EventBatch.events` gives every row the whole class's types first; of a file that holds a single
+    mail that costs more than to read the mail.
+    """
+    frame = batch.tables[event_class]
+    return frame.select(
+        pl.col(name) if name in frame.columns else pl.lit(None, column_type(name)).alias(name)
+        for name in columns
+    )

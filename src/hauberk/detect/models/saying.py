@@ -8,11 +8,11 @@ from datetime import date, datetime
 import polars as pl
 
 from hauberk.events import (
-    FINDING_SCHEMA,
     MAX_EVIDENCE,
     FindingKind,
     finding_uid,
     findings_frame,
+    no_findings,
 )
 from hauberk.models import LoadedModel, Reason, held
 
@@ -20,6 +20,9 @@ from .panel import Panel, Seat
 
 LONGEST = 200
 """Characters of a stranger's text that a sentence or a reason quotes."""
+
+
+_NOTHING = no_findings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def finding(detector: str, seat: Seat, word: Word) -> dict[str, object]:
 
 def said(rows: list[dict[str, object]]) -> pl.DataFrame:
     """Findings as a frame."""
-    return findings_frame(rows) if rows else pl.DataFrame(schema=FINDING_SCHEMA)
+    return findings_frame(rows) if rows else _NOTHING
 
 
 def of_seat(findings: pl.DataFrame, seat: Seat) -> pl.DataFrame:
@@ -95,6 +98,8 @@ def at_once(panel: Panel, findings: pl.DataFrame) -> pl.DataFrame:
     Shadows and models that only observe are withheld for good; a model with a daily limit is
     withheld until it was counted, so that nothing passes the gate in the meantime.
     """
+    if not findings.height:
+        return findings
     made = [findings.clear()]
     for seat in panel.seats:
         own = of_seat(findings, seat)
