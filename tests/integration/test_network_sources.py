@@ -14,13 +14,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from hauberk.ingest.receivers import Tokens, read_sources
+from hauberk.ingest.receivers import spool as spools
 from hauberk.pipeline import Pace, WatchOptions, watch
+from hauberk.pipeline import sources as watched
 from hauberk.store import Home, verify
 from hauberk.triage import Incident
 
@@ -132,6 +135,45 @@ def test_a_source_that_dies_is_itself_a_finding(
     assert any("Telemetry Source Fell Silent on tcp" in one for one in heard.rules)
     assert [one.breaches for one in heard.last.sources] == [(), ("silence",), ()]
     assert messages(home) == ["alive"]
+    assert verify(home).ok
+
+
+def test_spool_files_that_are_stored_go_and_leave_no_gap(
+    tmp_path: Path, sources: Path, ports: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spools, "FILE_BYTES", 20_000)
+    monkeypatch.setattr(watched, "SWEEP_SECONDS", 0.5)
+    monkeypatch.setattr(watched, "sweep", partial(spools.sweep, grace=0.0))
+    stop = threading.Event()
+    left: list[int] = []
+
+    def send() -> None:
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", ports["tcp"])).close()
+                break
+            time.sleep(0.1)
+        with socket.create_connection(("127.0.0.1", ports["tcp"])) as sender:
+            for at in range(40):
+                lines = [b"<34>Mar  2 10:00:00 h app: n %d\n" % (at * 25 + n) for n in range(25)]
+                sender.sendall(b"".join(lines))
+                time.sleep(0.1)
+            for _ in range(100):
+                left.append(len(list((tmp_path / "home" / "spool" / "tcp").iterdir())))
+                if left[-1] <= 1:
+                    break
+                time.sleep(0.2)
+        stop.set()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    home = tmp_path / "home"
+    heard = Heard(stop, records=10**9)
+    watch(WatchOptions([], home, judge_every=60, sources=read_sources(sources)), heard, stop)
+    sender.join()
+    assert left[-1] <= 1
+    counted = Counter(messages(home))
+    assert counted == Counter(f"n {number}" for number in range(1000))
     assert verify(home).ok
 
 

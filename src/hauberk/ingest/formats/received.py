@@ -124,9 +124,7 @@ def _inside(
     lengths = np.array([len(text) for text in texts], np.int64) + 1
     starts = np.cumsum(lengths) - lengths + 1
     # Past the head, so that nothing in the first record is taken for the start of a file.
-    parsed = inner.parse(
-        RecordBatch(b"\n".join(texts), "", 1, head, max(map(_time, held), default=None, key=_order))
-    )
+    parsed = inner.parse(RecordBatch(b"\n".join(texts), "", 1, head, _latest(held)))
     line_of = np.searchsorted(starts, parsed.offsets, side="right") - 1
     missed = np.ones(len(texts), bool)
     missed[line_of] = False
@@ -155,16 +153,13 @@ def _head_inside(head: bytes) -> bytes:
     return b"" if utf16_of(inside) else inside
 
 
-def _time(one: Enveloped) -> datetime | None:
+def _latest(held: Sequence[Enveloped]) -> datetime | None:
+    """When the last of the records came; receivers write times so that their text is in order."""
     try:
-        moment = datetime.fromisoformat(one.received.decode("ascii"))
+        moment = datetime.fromisoformat(max(one.received for one in held).decode("ascii"))
     except ValueError:
         return None
     return moment if moment.tzinfo else None
-
-
-def _order(moment: datetime | None) -> float:
-    return moment.timestamp() if moment else float("-inf")
 
 
 def _reject_at(number: int, places: tuple[Numbers, Numbers], reason: str) -> Reject:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +29,8 @@ RESUME_SECONDS = 0.05
 DATAGRAMS_AT_ONCE = 512
 BUFFER_BYTES = 16 << 20
 """Asked of the kernel for datagrams that came and were not read; it may give less."""
+
+_RCVBUFFORCE = 33  # Linux's SO_RCVBUFFORCE, which Python does not name
 
 
 class SyslogListener:
@@ -188,8 +191,12 @@ def _datagram_socket(host: str, port: int) -> socket.socket:
     found = socket.socket(family, socket.SOCK_DGRAM)
     try:
         found.setblocking(False)
-        with contextlib.suppress(OSError):
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        # The first asks for more than the system allows to all, where one may.
+        forced = [_RCVBUFFORCE] if sys.platform == "linux" else []
+        for option in (*forced, socket.SO_RCVBUF):
+            with contextlib.suppress(OSError):
+                found.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+                break
         found.bind((host, port))
     except OSError:
         found.close()

@@ -1,0 +1,70 @@
+"""`hauberk sources` and the example that the docs show."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hauberk.cli import main
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "sources.toml"
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    (tmp_path / "zeek").mkdir()
+    (tmp_path / "tls").mkdir()
+    for name in ("server.pem", "server.key", "senders-ca.pem"):
+        (tmp_path / "tls" / name).touch()
+    file = tmp_path / "sources.toml"
+    file.write_text(EXAMPLE.read_text())
+    return file
+
+
+def ran(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as left:
+        main([str(one) for one in arguments])
+    return int(left.value.code or 0)
+
+
+def test_the_example_of_the_docs_is_right(
+    example: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ran("sources", "check", example) == 0
+    said = capsys.readouterr().out
+    assert "firewall: UDP cannot be held back" in said
+    assert "4 sources, nothing wrong" in said
+
+
+def test_what_is_wrong_is_told_with_file_key_and_wish(
+    example: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example.write_text(example.read_text().replace('"15m"', '"soon"'))
+    assert ran("sources", "check", example) == 2
+    said = capsys.readouterr().err
+    assert "source zeek, contract: silence is 'soon'" in said
+    assert "Expected" in said
+
+
+def test_a_token_is_shown_once_and_counted(
+    example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    assert ran("sources", "token", "agents", "--home", home, "--json") == 0
+    token = json.loads(capsys.readouterr().out)["token"]
+    assert ran("sources", "list", example, "--home", home, "--json") == 0
+    said = capsys.readouterr().out
+    assert token not in said
+    assert {one["name"]: one["tokens"] for one in json.loads(said)}["agents"] == 1
+    assert ran("sources", "token", "agents", "--revoke", "--home", home) == 0
+    assert "it had 1" in capsys.readouterr().out
+    assert ran("sources", "list", example, "--home", home) == 0
+    assert "agents  https://0.0.0.0:8443" in capsys.readouterr().out
+
+
+def test_a_name_that_no_source_has_gets_no_token(tmp_path: Path) -> None:
+    assert ran("sources", "token", "../x", "--home", tmp_path / "home") == 2
+
+
+def test_a_watch_of_nothing_is_refused(tmp_path: Path) -> None:
+    assert ran("watch", "--home", tmp_path / "home") == 2
