@@ -4,7 +4,7 @@ Models that judge records as they are parsed keep no state: they leave tallies a
 each commit. This adds them up after it, once, and tells what the day's limit lets through.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,7 +15,7 @@ from hauberk.events import FINDING_SCHEMA, EventBatch, FindingKind, no_findings
 from hauberk.models import INPUTS, TALLY, add_up, held, tally
 
 from .panel import Panel, Seat
-from .saying import is_limited, of_seat
+from .saying import at_once, is_limited, of_seat
 
 TALLY_TABLE, INPUTS_TABLE, SAID, TOLD = "tally", "inputs", "said", "told"
 """Tables that a detector leaves or keeps; the first two are what watching reads."""
@@ -23,6 +23,23 @@ TALLY_TABLE, INPUTS_TABLE, SAID, TOLD = "tally", "inputs", "said", "told"
 _TOLD = pl.Schema({"digest": pl.String(), "day": pl.Date(), "told": pl.Int64()})
 KEPT_DAYS = 400
 """Days of tallies and of told counts that are kept, the latest."""
+
+
+def left(
+    panel: Panel,
+    found: pl.DataFrame,
+    tallies: Sequence[pl.DataFrame],
+    inputs: Sequence[pl.DataFrame],
+) -> tuple[pl.DataFrame, State]:
+    """Findings that may be told at once, and the tables to leave with the batch."""
+    waiting = [of_seat(found, seat) for seat in panel.seats if is_limited(seat)]
+    tables = {
+        TALLY_TABLE: pl.concat([pl.DataFrame(schema=TALLY), *tallies]),
+        INPUTS_TABLE: pl.concat([pl.DataFrame(schema=INPUTS), *inputs]),
+        SAID: pl.concat([found.clear(), *waiting]),
+    }
+    kept = {name: table for name, table in tables.items() if table.height}
+    return at_once(panel, found), kept
 
 
 def held_to_day(seat: Seat, findings: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:

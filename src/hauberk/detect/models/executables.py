@@ -19,9 +19,9 @@ from hauberk.events import (
     no_findings,
 )
 
-from .counting import INPUTS_TABLE, SAID, TALLY_TABLE
+from .counting import left
 from .panel import Panel, Verdicts, parsed_rows
-from .saying import LONGEST, Word, at_once, finding, is_limited, of_seat, reason, said
+from .saying import LONGEST, Row, Word, findings_of, reason, said
 
 NAME = "model-executable"
 FORMAT = "portable-executable"
@@ -62,17 +62,8 @@ class ExecutableModels:
                 when = days.filter(pl.Series(mine))
                 tallies.append(verdicts.counted(when))
                 inputs.append(verdicts.inputs(when))
-                told += _findings(verdicts, chosen)
-        return self._left(said(told), tallies, inputs)
-
-    def _left(
-        self, found: pl.DataFrame, tallies: Sequence[pl.DataFrame], inputs: Sequence[pl.DataFrame]
-    ) -> tuple[pl.DataFrame, State]:
-        left = {TALLY_TABLE: pl.concat(tallies), INPUTS_TABLE: pl.concat(inputs)}
-        waiting = [of_seat(found, seat) for seat in self.panel.seats if is_limited(seat)]
-        if any(one.height for one in waiting):
-            left[SAID] = pl.concat(waiting)
-        return at_once(self.panel, found), {n: one for n, one in left.items() if one.height}
+                told += findings_of(NAME, verdicts, chosen, _word)
+        return left(self.panel, said(told), tallies, inputs)
 
 
 def numbers_of(raw: bytes | None) -> dict[str, object] | None:
@@ -93,15 +84,7 @@ def _row(numbers: dict[str, object] | None, names: Sequence[str]) -> list[float]
     return [float(one) if isinstance(one, int | float) else -1.0 for one in found]
 
 
-def _findings(verdicts: Verdicts, rows: pl.DataFrame) -> list[dict[str, object]]:
-    made = []
-    for at in verdicts.flagged.nonzero()[0].tolist():
-        row = rows.row(int(verdicts.rows[at]), named=True)
-        made.append(finding(NAME, verdicts.seat, _word(verdicts, at, row)))
-    return made
-
-
-def _word(verdicts: Verdicts, at: int, row: dict[str, object]) -> Word:
+def _word(verdicts: Verdicts, at: int, row: Row, explained: bool) -> Word:
     path, digest = str(row["file.path"] or ""), str(row["file.hashes"] or "")
     name = path.replace("\\", "/").rsplit("/", 1)[-1]
     score = float(verdicts.scores[at])
@@ -121,5 +104,5 @@ def _word(verdicts: Verdicts, at: int, row: dict[str, object]) -> Word:
         count=1,
         p=float(verdicts.p_values[at]),
         name=uid,
-        reasons=[reason(part) for part in verdicts.why(at)],
+        reasons=[reason(part) for part in verdicts.why(at)] if explained else (),
     )

@@ -5,7 +5,6 @@ its text has to be kept in no column. It is about whoever received it: the canar
 """
 
 import re
-from collections.abc import Sequence
 from itertools import islice
 
 import polars as pl
@@ -21,9 +20,9 @@ from hauberk.events import (
 )
 from hauberk.models import Mail, read_mail
 
-from .counting import INPUTS_TABLE, SAID, TALLY_TABLE
+from .counting import left
 from .panel import Panel, Verdicts, parsed_rows
-from .saying import LONGEST, Word, at_once, finding, is_limited, of_seat, reason, said
+from .saying import LONGEST, Row, Word, findings_of, reason, said
 
 NAME = "model-mail"
 COLUMNS = (
@@ -67,18 +66,8 @@ class MailModels:
             own = days.gather(verdicts.rows)
             tallies.append(verdicts.counted(own))
             inputs.append(verdicts.inputs(own))
-            told += _findings(verdicts, rows)
-        return self._left(said(told), tallies, inputs)
-
-    def _left(
-        self, found: pl.DataFrame, tallies: Sequence[pl.DataFrame], inputs: Sequence[pl.DataFrame]
-    ) -> tuple[pl.DataFrame, State]:
-        left = {TALLY_TABLE: pl.concat(tallies), INPUTS_TABLE: pl.concat(inputs)}
-        limited = [of_seat(found, seat) for seat in self.panel.seats if is_limited(seat)]
-        waiting = [one for one in limited if one.height]
-        if waiting:
-            left[SAID] = pl.concat(waiting)
-        return at_once(self.panel, found), {n: one for n, one in left.items() if one.height}
+            told += findings_of(NAME, verdicts, rows, _word)
+        return left(self.panel, said(told), tallies, inputs)
 
 
 def readable(raw: bytes | None) -> Mail | None:
@@ -93,15 +82,7 @@ def readable(raw: bytes | None) -> Mail | None:
     return read_mail(raw[:_NARROW] if nested else raw)
 
 
-def _findings(verdicts: Verdicts, rows: pl.DataFrame) -> list[dict[str, object]]:
-    made = []
-    for at in verdicts.flagged.nonzero()[0].tolist():
-        row = rows.row(int(verdicts.rows[at]), named=True)
-        made.append(finding(NAME, verdicts.seat, _word(verdicts, at, row)))
-    return made
-
-
-def _word(verdicts: Verdicts, at: int, row: dict[str, object]) -> Word:
+def _word(verdicts: Verdicts, at: int, row: Row, explained: bool) -> Word:
     sender, subject = row["email.from"], str(row["email.subject"] or "")[:80]
     to, urls, files = (_texts(row[name]) for name in ("email.to", "email.urls", "email.files"))
     others = f" and {len(to) - 1} others" if len(to) > 1 else ""
@@ -127,7 +108,7 @@ def _word(verdicts: Verdicts, at: int, row: dict[str, object]) -> Word:
         count=1,
         p=float(verdicts.p_values[at]),
         name=uid,
-        reasons=[reason(part) for part in verdicts.why(at)],
+        reasons=[reason(part) for part in verdicts.why(at)] if explained else (),
     )
 
 

@@ -1,10 +1,11 @@
 """A model's word as a finding: its calibrated p-value, and the parts of its score as reasons."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+import numpy as np
 import polars as pl
 
 from hauberk.events import (
@@ -16,7 +17,12 @@ from hauberk.events import (
 )
 from hauberk.models import LoadedModel, Reason, held
 
-from .panel import Panel, Seat
+from .panel import Panel, Seat, Verdicts
+
+Row = Mapping[str, object]
+
+EXPLAINED = 1000
+"""Findings of one batch and model that come with reasons."""
 
 LONGEST = 200
 """Characters of a stranger's text that a sentence or a reason quotes."""
@@ -80,6 +86,29 @@ def finding(detector: str, seat: Seat, word: Word) -> dict[str, object]:
         "surprise": p,
         "reasons": [*word.reasons, last],
     }
+
+
+def findings_of(
+    detector: str,
+    verdicts: Verdicts,
+    rows: pl.DataFrame,
+    word: Callable[[Verdicts, int, Row, bool], Word],
+) -> list[dict[str, object]]:
+    """A finding for each flagged row, by `word(verdicts, at, row, explained)`.
+
+    Why is said of the EXPLAINED strongest of a batch: it takes longer than to judge, and a flood of
+    records that a model flags must not hold up the scan.
+    """
+    flagged = verdicts.flagged.nonzero()[0]
+    strongest = set(flagged[np.argsort(-verdicts.scores[flagged], kind="stable")][:EXPLAINED])
+    return [
+        finding(
+            detector,
+            verdicts.seat,
+            word(verdicts, at, rows.row(int(verdicts.rows[at]), named=True), at in strongest),
+        )
+        for at in flagged.tolist()
+    ]
 
 
 def said(rows: list[dict[str, object]]) -> pl.DataFrame:
