@@ -1,4 +1,4 @@
-"""Floor 7: the commands."""
+"""Floor 9: the commands."""
 
 from .stopping import when_stopped
 

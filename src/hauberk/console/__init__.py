@@ -1,4 +1,4 @@
-"""Floor 7: the web console, where people read incidents, decide, and account for it."""
+"""Floor 8: the web console, where people read incidents, decide, and account for it."""
 
 from .app import application
 from .console import Console

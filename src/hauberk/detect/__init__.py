@@ -1,4 +1,4 @@
-"""Floor 3: detectors judge events and say what they find, with reasons and a surprise."""
+"""Floor 4: detectors judge events and say what they find, with reasons and a surprise."""
 
 from .interface import Detector, DetectorSpec, State
 

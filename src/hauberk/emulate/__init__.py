@@ -1,4 +1,4 @@
-"""Floor 5: a company that works and is attacked, written as native logs."""
+"""Floor 6: a company that works and is attacked, written as native logs."""
 
 from .emulation import START, Emulated, campaigns, emulate
 from .truth import Step

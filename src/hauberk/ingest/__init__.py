@@ -1,4 +1,4 @@
-"""Floor 2: records in, events out, every record accounted for."""
+"""Floor 3: records in, events out, every record accounted for."""
 
 from .interface import (
     MAX_RECORD,

@@ -1,4 +1,4 @@
-"""Floor 5: what runs a scan, a hunt, a replay and a verification."""
+"""Floor 6: what runs a scan, a hunt, a replay and a verification."""
 
 from .explaining import Explained, explain_event, explain_file, find_rule
 from .hunting import Hunt, hunt

@@ -1,4 +1,4 @@
-"""Floor 6: a scan as people and machines read it."""
+"""Floor 7: a scan as people and machines read it."""
 
 from .graph import HEIGHT, WIDTH, Graph, draw
 from .html import EvidenceRow, evidence_row, page_style, weight_bars, write_html

@@ -1,4 +1,4 @@
-"""Floor 4: findings become a short ranked list of explained incidents."""
+"""Floor 5: findings become a short ranked list of explained incidents."""
 
 from .fusion import FusionSettings
 from .interface import Incident, Link, Reason
