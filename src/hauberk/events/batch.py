@@ -5,6 +5,7 @@ the names that their authors know. A format yields both, group by group; a group
 one log and one kind (one Windows channel and event id, one Zeek log, one API service).
 """
 
+import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar, cast
@@ -92,6 +93,9 @@ class EventBatch:
     _derived: dict[object, list[tuple[tuple[pl.DataFrame, ...], object]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _making: threading.RLock = field(
+        default_factory=threading.RLock, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def from_groups(cls, batch_id: str, groups: Sequence[EventGroup]) -> "EventBatch":
@@ -118,13 +122,14 @@ class EventBatch:
         For what several detectors make of the same events: `make` is a pure function of the module
         (it is the key), and whoever gets what it made must not change it.
         """
-        made = self._derived.setdefault(make, [])
-        for known, value in made:
-            if len(known) == len(frames) and all(map(_same, known, frames)):
-                return cast("Made", value)
-        fresh = make(self, *frames)
-        made.append((frames, fresh))
-        return fresh
+        with self._making:  # who comes second waits rather than makes it again
+            made = self._derived.setdefault(make, [])
+            for known, value in made:
+                if len(known) == len(frames) and all(map(_same, known, frames)):
+                    return cast("Made", value)
+            fresh = make(self, *frames)
+            made.append((frames, fresh))
+            return fresh
 
     @property
     def height(self) -> int:

@@ -6,6 +6,7 @@ happened, whatever order the files came in, so it reads the lake, slice by slice
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,6 +33,9 @@ from .modelled import Counting, counted
 
 SLICE_EVENTS = 400_000
 """Events that are held in memory at once; their columns without the records themselves."""
+
+AT_ONCE = 2
+"""Detectors that judge a slice at once: one plans its next query while another's is run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +117,24 @@ def judge_lake(
     progress.begin("judge", None, "events")
     of_hits = [one for one in detectors if isinstance(one, CorrelationDetector)]
     of_lake = [one for one in detectors if not one.spec.reads_hits]
-    for batch in slices(home, columns, commits):
-        for detector in of_lake:
-            name = detector.spec.name
-            began = time.perf_counter()
-            findings, after[name], fault = judged(detector, batch, after.get(name, {}))
-            if fault is not None:
-                faults.append(fault)
-            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
-            if findings.height:
-                said.append(findings)
-        events += batch.height
-        progress.advance("judge", batch.height)
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="judge") as pool:
+        watched = pool.submit(host_days, home, commits)
+        for batch in slices(home, columns, commits):
+            judging = [
+                pool.submit(_timed, detector, batch, after.get(detector.spec.name, {}))
+                for detector in of_lake
+            ]
+            for detector, one in zip(of_lake, judging, strict=True):
+                name = detector.spec.name
+                (findings, after[name], fault), spent = one.result()
+                if fault is not None:
+                    faults.append(fault)
+                seconds[name] = seconds.get(name, 0.0) + spent
+                if findings.height:
+                    said.append(findings)
+            events += batch.height
+            progress.advance("judge", batch.height)
+        cells = watched.result()
     for correlating in of_hits:
         name, began = correlating.spec.name, time.perf_counter()
         correlated = correlate(home, correlating, after.get(name, {}), commits)
@@ -142,7 +152,15 @@ def judge_lake(
     progress.end("judge")
     # A detector may say a finding again with more, in a later slice: its last word counts.
     last = pl.concat(said).unique("uid", keep="last", maintain_order=True)
-    return Judged(last, after, host_days(home, commits), events, seconds, faults, lost)
+    return Judged(last, after, cells, events, seconds, faults, lost)
+
+
+def _timed(
+    detector: Detector, batch: EventBatch, state: State
+) -> tuple[tuple[pl.DataFrame, State, DetectorFault | None], float]:
+    """What `judged` says, and the seconds that it took."""
+    began = time.perf_counter()
+    return judged(detector, batch, state), time.perf_counter() - began
 
 
 _FLOW_CLASSES = (

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -65,15 +66,19 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
             judged, commits = judge_new(home, behaviour, progress)
         with clock.of("triage"):
             made = triage_home(home, judged, options)
-            publish(home, judged, made, commits)
+        with ThreadPoolExecutor(1, thread_name_prefix="publish") as pool:
+            publishing = pool.submit(publish, home, judged, made, commits)
             if options.since is not None or options.until is not None:
+                publishing.result()
                 made = _in_time(home, made, options)
-        with clock.of("evidence"):
-            shown = touched(made.incidents, made.findings, read.batches)
-            findings = made.findings.filter(
-                pl.col("uid").is_in([uid for one in shown for uid in one.findings])
-            )
-            evidence = evidence_of(home, shown, findings)
+            with clock.of("evidence"):
+                shown = touched(made.incidents, made.findings, read.batches)
+                findings = made.findings.filter(
+                    pl.col("uid").is_in([uid for one in shown for uid in one.findings])
+                )
+                evidence = evidence_of(home, shown, findings)
+            with clock.of("published"):
+                publishing.result()
         hidden = _hidden(home) if len(suppressions) else 0
     if not read.batches and read.unread:
         first = read.unread[0]

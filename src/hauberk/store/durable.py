@@ -44,8 +44,9 @@ def make_folder(path: Path, inside: Path) -> None:
 def sync_folders(paths: Iterable[Path], home: Path) -> None:
     """Flush the names of these files, and of all folders above them up to the home."""
     folders = {home}
-    for path in paths:
-        folders.update(parent for parent in path.parents if parent.is_relative_to(home))
+    for folder in {path.parent for path in paths}:
+        above = (folder, *folder.parents)
+        folders.update(one for one in above if one.is_relative_to(home))
     # A flush waits for the device and for nothing of ours.
     with ThreadPoolExecutor(FLUSHES) as pool:
         for _ in pool.map(sync, sorted(folders)):
