@@ -29,7 +29,7 @@ from hauberk.events import (
 
 from .counting import TOLD, added, held_to_day, silenced, told_of, with_told
 from .panel import Panel, Seat, Verdicts
-from .saying import Word, finding, is_limited, reason, said
+from .saying import EXPLAINED, Word, finding, is_limited, reason, said
 
 NAME = "model-domain"
 LEAST = 3
@@ -185,21 +185,25 @@ def _findings(
     if not counts.height:
         return []
     both = pl.concat([base, _hours(judged)])
-    made = []
+    shares = {hour: _share(seat, both, hour) for hour in counts["hour"].unique().to_list()}
+    parts = (
+        whole.filter("flagged")
+        .sort(["score", "domain"], descending=[True, False])
+        .partition_by("subject", "hour", as_dict=True)
+    )
+    made: list[dict[str, object]] = []
     for row in counts.iter_rows(named=True):
-        share = _share(seat, both, int(row["hour"]))
-        k, n = int(row["k"]), int(row["n"])
+        k, n, share = int(row["k"]), int(row["n"]), shares[row["hour"]]
         alone = 2.0 ** -float(binomial_tail_bits([k], [n], [share])[0])
         p = max(alone, (k / LEAST) ** -4)
         if p <= WORTH:
-            flagged = whole.filter(
-                pl.col("subject") == row["subject"], pl.col("hour") == row["hour"], "flagged"
-            ).sort("score", descending=True)
-            made.append(finding(NAME, seat, _word(seat, flagged, n, share, p)))
+            shown = _SHOWN if len(made) < EXPLAINED else 0
+            flagged = parts[row["subject"], row["hour"]]
+            made.append(finding(NAME, seat, _word(seat, flagged, n, share, p, shown)))
     return made
 
 
-def _word(seat: Seat, flagged: pl.DataFrame, n: int, share: float, p: float) -> Word:
+def _word(seat: Seat, flagged: pl.DataFrame, n: int, share: float, p: float, shown: int) -> Word:
     who, k = str(flagged["subject"][0]), flagged.height
     domains: Sequence[str] = flagged["domain"].to_list()
     message = (
@@ -213,7 +217,8 @@ def _word(seat: Seat, flagged: pl.DataFrame, n: int, share: float, p: float) -> 
             "bits": 0.0,
         }
     ]
-    for domain, parts in zip(domains[:_SHOWN], seat.why(domains[:_SHOWN]), strict=True):
+    why = seat.why(domains[:shown]) if shown else []
+    for domain, parts in zip(domains, why, strict=False):
         reasons += [reason(part, f"{domain}: ") for part in parts[:_SHOWN]]
     times = flagged["us"].cast(TIME)
     return Word(
