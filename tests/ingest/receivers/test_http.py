@@ -288,6 +288,8 @@ def test_a_format_that_the_contract_does_not_name_is_refused_and_counted(tmp_pat
         assert client.post(RECORDS, BODY)[0] == 422
         assert client.counted.strangers == 1
         assert client.counted.strange == "journald; expected zeek"
+        assert client.post("/v1/logs", LOGS, kind="application/json")[0] == 422
+        assert client.kept() == []
 
 
 def test_over_tls_clients_certificates_stand_in_for_tokens(tmp_path: Path, tls_files: Path) -> None:

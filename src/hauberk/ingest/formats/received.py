@@ -138,12 +138,11 @@ def _inside(
 
 
 def _relayed(one: Enveloped) -> bytes:
-    """A message with the header that its sender left out, as RFC 5424 writes it."""
+    """A message with the header that its sender left out: priority, time, host."""
     found = _PRIORITY.match(one.record)
     said = one.record[found.end() :] if found else one.record
-    return b"%s1 %s %s - - - - %s" % (
-        found[0] if found else _NO_PRIORITY, one.received, one.sender, said,
-    )  # fmt: skip
+    before = found[0] if found else _NO_PRIORITY
+    return b"%s%s %s %s" % (before, one.received, one.sender, said.lstrip(b" "))
 
 
 def _head_inside(head: bytes) -> bytes:

@@ -27,7 +27,7 @@ class BodyError(Exception):
 
 
 async def read_body(request: Request) -> bytes:
-    """The body, unpacked. Raises BodyError (400, 408, 413, 415)."""
+    """The body as it was sent. Raises BodyError (408, 413)."""
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared[:20]) > MAX_BODY:
         raise BodyError(413, f"expected at most {MAX_BODY} bytes")
@@ -40,12 +40,12 @@ async def read_body(request: Request) -> bytes:
                     raise BodyError(413, f"expected at most {MAX_BODY} bytes")
     except TimeoutError:
         raise BodyError(408, f"expected the whole body within {BODY_SECONDS:g} s") from None
+    return bytes(taken)
+
+
+def unpacked(data: bytes, request: Request) -> bytes:
+    """A body without its request's content encoding. Raises BodyError (400, 413, 415)."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    return unpacked(bytes(taken), encoding)
-
-
-def unpacked(data: bytes, encoding: str) -> bytes:
-    """A body without its content encoding. Raises BodyError (400, 413, 415)."""
     try:
         match encoding:
             case "identity" | "":

@@ -25,7 +25,7 @@ from hauberk.ingest.interface import Framing
 from hauberk.ingest.known_formats import installed_formats, why_unrecognised
 
 from . import otlp
-from .bodies import BodyError, read_body
+from .bodies import BodyError, read_body, unpacked
 from .counting import Received
 from .sources_file import Source
 from .spool import Spool
@@ -36,6 +36,9 @@ DURABLE_SECONDS = 20.0
 """Longest that a request waits for the device."""
 
 MAX_LINE = 1 << 20
+
+AT_ONCE = 16
+"""Bodies that are unpacked at one time, until they are on the device; the others wait packed."""
 
 _HEAD = 64 << 10
 _SURE_ENOUGH = 0.2
@@ -67,21 +70,24 @@ class _Taking:
         self._spool = spool
         self._counted = counted
         self._tokens = tokens
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._open = all(one.tls is not None and one.tls.clients for one in sources.values())
 
     async def records(self, request: Request) -> Response:
         """JSON lines of one source."""
 
         async def keep(source: Source) -> Response:
-            lines = _json_lines(await read_body(request))
-            format_name = _format_of(lines)
-            if format_name is None:
-                self._strange(source, why_unrecognised(b"\n".join(lines)[:_HEAD]))
-            allowed = source.contract.formats
-            if allowed is not None and format_name not in allowed:
-                self._strange(source, f"{format_name}; expected {', '.join(sorted(allowed))}")
-            await self._keep(request, source, str(format_name), lines)
-            return _answer(200, {"accepted": len(lines)})
+            body = await read_body(request)
+            async with self._turns:
+                lines = _json_lines(unpacked(body, request))
+                if not lines:
+                    return _answer(200, {"accepted": 0})
+                format_name = _format_of(lines)
+                if format_name is None:
+                    self._strange(source, why_unrecognised(b"\n".join(lines[:64])[:_HEAD]))
+                self._agreed(source, str(format_name))
+                await self._keep(request, source, str(format_name), lines)
+                return _answer(200, {"accepted": len(lines)})
 
         return await self._guarded(request, keep)
 
@@ -92,14 +98,17 @@ class _Taking:
         async def keep(source: Source) -> Response:
             if kind not in (otlp.JSON, otlp.PROTOBUF):
                 raise BodyError(415, f"expected {otlp.JSON} or {otlp.PROTOBUF}")
+            self._agreed(source, _OTLP_FORMAT)
             body = await read_body(request)
-            try:
-                lines = await asyncio.to_thread(otlp.lines_of, body, kind)
-            except (ValueError, AttributeError) as error:
-                raise BodyError(400, f"no OTLP export request of logs: {error}") from error
-            if any(len(line) > MAX_LINE for line in lines):
-                raise BodyError(413, f"expected log records of at most {MAX_LINE} bytes")
-            await self._keep(request, source, _OTLP_FORMAT, lines)
+            async with self._turns:
+                try:
+                    export = unpacked(body, request)
+                    lines = await asyncio.to_thread(otlp.lines_of, export, kind)
+                except (ValueError, AttributeError) as error:
+                    raise BodyError(400, f"no OTLP export request of logs: {error}") from error
+                if any(len(line) > MAX_LINE for line in lines):
+                    raise BodyError(413, f"expected log records of at most {MAX_LINE} bytes")
+                await self._keep(request, source, _OTLP_FORMAT, lines)
             return Response(otlp.nothing_rejected(kind), 200, media_type=kind)
 
         answer = await self._guarded(request, keep)
@@ -173,6 +182,12 @@ class _Taking:
         counted.bytes += len(data)
         async with asyncio.timeout(DURABLE_SECONDS):
             await self._spool.durable()
+
+    def _agreed(self, source: Source, format_name: str) -> None:
+        """Refuse what the source's contract does not name. Raises BodyError (422)."""
+        allowed = source.contract.formats
+        if allowed is not None and format_name not in allowed:
+            self._strange(source, f"{format_name}; expected {', '.join(sorted(allowed))}")
 
     def _strange(self, source: Source, why: str) -> None:
         counted = self._counted[source.name]

@@ -1,6 +1,7 @@
 """All listeners of a sources file, in an event loop and a thread of their own."""
 
 import asyncio
+import resource
 import ssl
 import threading
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 1.0
 SPOOL = "spool"
+
+OPEN_FILES = 65_536
+"""Open files that the process asks for; every connection is one."""
 
 
 class Receiving:
@@ -60,6 +64,7 @@ class Receiving:
             raise self._error
 
     def __enter__(self) -> Self:
+        _allow_connections()
         self.folder.mkdir(mode=0o700, exist_ok=True)
         mend(self.folder)
         self._thread.start()
@@ -143,6 +148,14 @@ class Receiving:
             context = None if first.tls is None else _context(first)
             servers.append((HttpServer(app, first.address or ("127.0.0.1", 0), context), group))
         return servers
+
+
+def _allow_connections() -> None:
+    """Let the process have so many files that connections leave enough for the lake."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _bound(listener: "SyslogListener | HttpServer", source: Source) -> None:
