@@ -21,6 +21,8 @@ from .tables import acts
 PREFIX = "console."
 """How the types of the console's ledger entries begin."""
 
+_FRAME = frozenset({"type", "act", "by", "at", "previous", "incident"})
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
@@ -37,6 +39,11 @@ class Act:
     def kind(self) -> str:
         """The type without its prefix."""
         return str(self.body["type"]).removeprefix(PREFIX)
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What it says beyond who, when and about which incident."""
+        return {name: str(value) for name, value in self.body.items() if name not in _FRAME}
 
     @property
     def at(self) -> datetime:

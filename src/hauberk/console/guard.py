@@ -171,4 +171,5 @@ def _back(request: Request) -> str:
 
 def is_local(path: str) -> bool:
     """Whether a path leads nowhere but to this console."""
-    return path.startswith("/") and not path.startswith("//") and "\\" not in path
+    plain = path.isascii() and path.isprintable() and "\\" not in path
+    return plain and path.startswith("/") and not path.startswith("//")

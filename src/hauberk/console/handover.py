@@ -1,6 +1,6 @@
 """Hands acts over to the home's ledger, exactly once, whenever the home can be written.
 
-See docs/decisions/0007-acts-wait-in-the-console.md.
+See docs/decisions/0008-acts-wait-in-the-console.md.
 """
 
 import threading

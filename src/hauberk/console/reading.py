@@ -5,20 +5,23 @@ of its own when a commit has changed incidents, so that no page waits for it.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from hauberk.errors import HauberkError
-from hauberk.events import TIME
+from hauberk.events import FINDING_SCHEMA, TIME
 from hauberk.pipeline import load_incident
 from hauberk.store import Home, StoredIncident
 from hauberk.triage import Incident
 
 POLL_SECONDS = 1.0
 _ENTITIES, _TEXT = 24, 4000
+
+TIMELINE = ("time", "title", "message", "detector", "surprise", "techniques")
+"""Columns of findings that a timeline shows."""
 
 INDEX_SCHEMA = pl.Schema(
     {
@@ -109,10 +112,17 @@ class Reading:
             stored = home.records.incident(uid) if uid else None
         return load_incident(stored) if stored is not None and stored.uid == uid else None
 
-    def findings(self, uids: list[str]) -> pl.DataFrame:
-        """Findings (FINDING_SCHEMA) in order of time."""
+    def timeline(self, incident: Incident, uids: Sequence[str]) -> pl.DataFrame:
+        """Some findings of an incident in order of time: TIMELINE and their uids."""
         with self.open() as home:
-            return home.records.findings(uids=uids)
+            return home.records.findings_within(uids, TIMELINE, incident.start, incident.end)
+
+    def finding(self, incident: Incident, uid: str) -> dict[str, object] | None:
+        """A finding of an incident whole, by column name of FINDING_SCHEMA."""
+        with self.open() as home:
+            names = FINDING_SCHEMA.names()
+            found = home.records.findings_within([uid], names, incident.start, incident.end)
+        return found.row(0, named=True) if found.height else None
 
     def events(self, uids: list[str]) -> dict[str, Mapping[str, object]]:
         """Events by metadata.uid, each with `class_uid` and the columns that it has."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 import zstandard
-from sqlalchemy import Engine, Row, func, select
+from sqlalchemy import ColumnElement, Engine, Row, and_, func, or_, select, true
 
 from hauberk.errors import HomeDamagedError, UsageError
 from hauberk.events import FINDING_SCHEMA
@@ -21,7 +21,7 @@ from .commit import MAX_HEAD, BatchEntry, StoredIncident
 from .lake import read_files
 from .lake_files import FINDINGS
 from .rows import DEAD_LETTER_SCHEMA
-from .tables import from_micros
+from .tables import from_micros, to_micros
 
 _ASK_AT_ONCE = 500
 """Values in one SQL `IN`; every database takes so many."""
@@ -246,6 +246,26 @@ class Records:
             frame = frame.filter(pl.col("time") < until)
         return frame.sort("time", "uid").select(FINDING_SCHEMA.names()).collect()
 
+    def findings_within(
+        self, uids: Iterable[str], columns: Sequence[str], since: datetime, until: datetime
+    ) -> pl.DataFrame:
+        """Some columns of findings (`uid` and `time` always), each as it was said last, in order.
+
+        Opens only files that can hold times from `since` to `until`, for a page that waits; the
+        findings that are asked for lie between them.
+        """
+        files = tables.files
+        bounds = (files.c.max_time >= to_micros(since), files.c.min_time <= to_micros(until))
+        names = list(dict.fromkeys(("uid", "time", *columns)))
+        found = (
+            self._scan_findings(or_(files.c.min_time.is_(None), and_(*bounds)))
+            .filter(pl.col("uid").is_in(sorted(set(uids))))
+            .select(*names, "commit")
+            .collect()
+        )
+        newest = found.sort("commit").unique("uid", keep="last")
+        return newest.sort("time", "uid").select(names)
+
     def finding(self, uid: str, before_commit: int | None = None) -> dict[str, object] | None:
         """One finding as a mapping of FINDING_SCHEMA, as it was said last, or None."""
         found = self._sayings(uid, before_commit).select(FINDING_SCHEMA.names())
@@ -267,10 +287,14 @@ class Records:
 
         A finding that was said again with more is there once for each commit that said so.
         """
+        return self._scan_findings(true())
+
+    def _scan_findings(self, chosen: ColumnElement[bool]) -> pl.LazyFrame:
+        """The findings of the files that are chosen."""
         files = tables.files
         query = (
             select(files.c.path)
-            .where(files.c.table_name == FINDINGS, files.c.replaced_by.is_(None))
+            .where(files.c.table_name == FINDINGS, files.c.replaced_by.is_(None), chosen)
             .order_by(files.c.path)
         )
         with self._engine.connect() as connection:

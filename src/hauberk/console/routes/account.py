@@ -31,14 +31,17 @@ Token = Annotated[str, Path(max_length=64)]
 @router.get("/sign-in", dependencies=needs(Permission.PUBLIC))
 def ask(request: Request, back: Annotated[str, Query(max_length=500)] = "/") -> Response:
     """The form."""
-    return page(request, "sign_in.html.j2", token=form_token(request), back=back, fault="", name="")
+    return page(
+        request, "sign_in.html.j2",
+        token=form_token(request), back=back if is_local(back) else "/", fault="", name="",
+    )  # fmt: skip
 
 
 @router.post("/sign-in", dependencies=needs(Permission.PUBLIC))
 def sign_in(request: Request, console: Here, sent: Sent) -> Response:
     """Sign in, and go where they wanted to."""
     address = request.client.host if request.client else ""
-    back = sent.one("back")
+    back = sent.one("back") if is_local(sent.one("back")) else "/"
     try:
         account = console.accounts.sign_in(
             sent.one("name"), sent.one("password"), sent.one("code"), address, console.clock()
@@ -50,7 +53,7 @@ def sign_in(request: Request, console: Here, sent: Sent) -> Response:
         )  # fmt: skip
     token = console.sessions.begin(account, address, console.clock())
     set_cookie(request, SESSION_COOKIE, token)
-    return RedirectResponse(back if is_local(back) else "/", 303)
+    return RedirectResponse(back, 303)
 
 
 @router.post("/sign-out", dependencies=needs(Permission.OWN_ACCOUNT))

@@ -38,10 +38,11 @@ def evidence(request: Request, console: Here, uid: Uid, finding: Uid) -> Respons
     incident = console.reading.incident(uid)
     if incident is None or finding not in incident.findings:
         raise HTTPException(404)
-    findings = console.reading.findings([finding])
-    if not findings.height:
+    row = console.reading.finding(incident, finding)
+    if row is None:
         raise HTTPException(404)
-    uids = [str(one) for one in findings["evidence"][0]]
+    named, number = row["evidence"], row["count"]
+    uids = [str(one) for one in named] if isinstance(named, list) else []
     known = console.reading.events(uids[:MAX_EVENTS])
     events = [evidence_row(known[one]) for one in uids if one in known]
     part = "HX-Request" in request.headers
@@ -50,8 +51,8 @@ def evidence(request: Request, console: Here, uid: Uid, finding: Uid) -> Respons
         "_evidence.html.j2" if part else "evidence.html.j2",
         events=events,
         incident=incident,
-        row=findings.row(0, named=True),
-        more=max(0, int(findings["count"][0] or 0) - len(events)),
+        row=row,
+        more=max(0, (number if isinstance(number, int) else 0) - len(events)),
     )
 
 
@@ -122,7 +123,7 @@ def _page(request: Request, console: Console, uid: str, notice: str, status: int
         raise HTTPException(404)
     worth = {one.finding_uid: one.bits for one in incident.reasons}
     strongest = sorted(incident.findings, key=lambda one: -worth.get(one, 0.0))[:MAX_FINDINGS]
-    findings = console.reading.findings(strongest)
+    findings = console.reading.timeline(incident, strongest)
     case, history = console.cases.case(uid)
     return page(
         request,
