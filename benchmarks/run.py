@@ -88,6 +88,8 @@ def timed(kind: str, paths: Sequence[Path]) -> dict[str, object]:
             raise subprocess.CalledProcessError(process.returncode, command)
         out.seek(0)
         said: dict[str, object] = json.loads(out.read())
+    if "home" in said:
+        shutil.rmtree(str(said.pop("home")))
     return {
         "wall_s": round(wall, 3),
         "cpu_s": round(used.ru_utime + used.ru_stime, 3),
