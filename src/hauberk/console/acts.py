@@ -108,16 +108,27 @@ def mark_entered(connection: Connection, uids: Sequence[str], now: datetime) -> 
 
 
 def broken_link(connection: Connection) -> int | None:
-    """Number of the first act that is not as it was entered; None where all are."""
-    previous, expected = "", 1
-    for row in connection.execute(select(acts).order_by(acts.c.number)):
+    """Number of the first act that waits and is not as it was entered; None where all are.
+
+    What the ledger has is proved there.
+    """
+    first = connection.execute(select(func.min(acts.c.number)).where(acts.c.entered.is_(None)))
+    expected = first.scalar()
+    if expected is None:
+        return None
+    before = connection.execute(select(acts.c.digest).where(acts.c.number == expected - 1)).scalar()
+    if before is None and expected > 1:
+        return int(expected) - 1
+    previous = before or ""
+    query = select(acts).where(acts.c.number >= expected).order_by(acts.c.number)
+    for row in connection.execute(query):
         body = json.loads(row.body)
         if (
             row.number != expected
             or hashlib.sha256(row.body.encode()).hexdigest() != row.digest
             or body.get("previous") != previous
         ):
-            return expected
+            return int(expected)
         previous, expected = row.digest, expected + 1
     return None
 
