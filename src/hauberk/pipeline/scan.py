@@ -28,7 +28,7 @@ from hauberk.triage import (
 )
 
 from .correlating import HITS, SOURCE, usual
-from .ingesting import Ingested, ingest
+from .ingesting import Ingested, ingest, without_collector
 from .interface import Progress, RefusedRule, Scan, ScanOptions, Silent
 from .judging import Judged, judge_lake
 from .modelled import ModelJudges, model_judges
@@ -50,7 +50,7 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
     progress = progress or Silent()
     started = datetime.now(UTC)
     clock = _Clock()
-    with clock.of("rules loaded"):
+    with clock.of("rules loaded"), without_collector():
         rules = known_rules(options.home, options.rules)
     with Home.open(options.home) as home:
         suppressions = Suppressions(suppressions_of(home))
