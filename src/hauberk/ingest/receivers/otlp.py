@@ -67,7 +67,7 @@ def _from_protobuf(body: bytes) -> dict[str, Any]:
         )
     except ImportError as error:
         raise HauberkError(
-            "OTLP in protobuf needs the extra serve", hint="pip install 'hauberk[serve]'"
+            "OTLP in protobuf needs the extra receive", hint="pip install 'hauberk[receive]'"
         ) from error
     try:
         request = ExportLogsServiceRequest.FromString(body)

@@ -135,7 +135,7 @@ class Receiving:
             from .serving import HttpServer  # noqa: PLC0415
         except ImportError as error:
             raise HauberkError(
-                "HTTP sources need the extra serve", hint="pip install 'hauberk[serve]'"
+                "HTTP sources need the extra receive", hint="pip install 'hauberk[receive]'"
             ) from error
         shared: dict[object, list[Source]] = {}
         for one in self._of(Kind.HTTP):
