@@ -17,7 +17,9 @@ reads the same bytes and throws the values away: orjson line by line for JSON, p
 the machine sways less than the clock.
 """
 
-_STAGES = ("read", "judge", "triage", "evidence", "rules loaded")
+_STAGES = (
+    "read", "judge", "triage", "evidence", "published", "rules loaded", "models loaded",
+)  # fmt: skip
 _INNER = ("parse", "normalise", "rules", "commit")
 
 STEPS = Path(__file__).with_name("steps.md")
