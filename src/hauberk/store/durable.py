@@ -1,13 +1,11 @@
 """Files that survive a power cut: written, flushed to the device, and known by digest."""
 
-import contextlib
 import errno
 import hashlib
 import os
 import sqlite3
-import threading
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 FLUSHES = 4
@@ -49,34 +47,10 @@ def sync_folders(paths: Iterable[Path], home: Path) -> None:
     for folder in {path.parent for path in paths}:
         above = (folder, *folder.parents)
         folders.update(one for one in above if one.is_relative_to(home))
-    _sync_all(sorted(folders))
-
-
-def _sync_all(paths: Sequence[Path]) -> None:
-    """Flush several at once: a flush waits for the device and for nothing of ours.
-
-    By threads of our own: an executor takes no work any more once the interpreter is about to
-    end, and a commit that is under way then is still to be ended.
-    """
-    left = deque(paths)
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        while left and not errors:
-            with contextlib.suppress(IndexError):
-                path = left.popleft()
-                try:
-                    sync(path)
-                except BaseException as error:  # noqa: BLE001  # raised below, by whoever asked
-                    errors.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(min(FLUSHES, len(paths)))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+    # A flush waits for the device and for nothing of ours.
+    with ThreadPoolExecutor(FLUSHES) as pool:
+        for _ in pool.map(sync, sorted(folders)):
+            pass
 
 
 def is_disk_full(error: BaseException) -> bool:
