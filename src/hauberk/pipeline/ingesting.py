@@ -114,12 +114,23 @@ class Portion:
         )
 
 
+def one_thread(name: str) -> ThreadPoolExecutor:
+    """A pool of one thread, which runs already.
+
+    An executor that is stopped by a signal while it starts a thread forgets that thread, and nobody
+    would wait for the commit that it is in.
+    """
+    pool = ThreadPoolExecutor(1, thread_name_prefix=name)
+    pool.submit(int).result()
+    return pool
+
+
 class Committer:
     """Commits portions in a thread of its own, one at a time, in order."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._pool = one_thread("commit")
         self._last: Future[int] | None = None
         self.seconds = 0.0
 

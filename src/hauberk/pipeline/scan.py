@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -28,7 +27,7 @@ from hauberk.triage import (
 )
 
 from .correlating import HITS, SOURCE, usual
-from .ingesting import Ingested, ingest, without_collector
+from .ingesting import Ingested, ingest, one_thread, without_collector
 from .interface import Progress, RefusedRule, Scan, ScanOptions, Silent
 from .judging import Judged, judge_lake
 from .modelled import ModelJudges, model_judges
@@ -66,7 +65,7 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
             judged, commits = judge_new(home, behaviour, progress)
         with clock.of("triage"):
             made = triage_home(home, judged, options)
-        with ThreadPoolExecutor(1, thread_name_prefix="publish") as pool:
+        with one_thread("publish") as pool:
             publishing = pool.submit(publish, home, judged, made, commits)
             if options.since is not None or options.until is not None:
                 publishing.result()
