@@ -19,7 +19,7 @@ import pytest
 
 from hauberk.cli import main
 from hauberk.pipeline import Scan, ScanOptions, scan
-from hauberk.store import verify
+from hauberk.store import Home, verify
 
 STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
 
@@ -301,9 +301,11 @@ def test_many_tiny_files_need_few_descriptors(logs: Path, home: Path) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
 
     ended = hauberk("scan", logs, "--home", home, "-q", preexec_fn=few, timeout=900)
-    # Every host shows the same on the same day: that is the weather, and no incident.
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode in {0, 10}, ended.stderr
     assert verify(home).counts["events"] == 3_000
+    # Every host shows the same on the same day: that is the weather, and hardly an incident.
+    with Home.open(home, read_only=True) as opened:
+        assert all(one.probability < 0.05 for one in opened.records.incidents())
 
 
 @pytest.mark.parametrize(
