@@ -39,7 +39,7 @@ def run(capture: Capture, rules: Sequence[Path] = ()) -> Outcome:
         try:
             answer = scan(ScanOptions(paths=paths, home=Path(folder) / "home", rules=rules))
         except HauberkError as error:
-            return _failed(capture, str(error), time.perf_counter() - began)
+            return _failed(capture, error.what, time.perf_counter() - began)
         except Exception as error:  # noqa: BLE001  # one capture's fault must not hide the others
             return _failed(capture, f"{type(error).__name__}: {error}", time.perf_counter() - began)
     return _outcome(capture, answer, time.perf_counter() - began)
