@@ -17,8 +17,8 @@ from hauberk.store import Home, verify
 
 SMALL_PORTIONS = """
 import sys
-import hauberk.pipeline.ingesting as ingesting
-ingesting.PORTION_EVENTS = {events}
+import hauberk.pipeline.committing as committing
+committing.PORTION_EVENTS = {events}
 """
 
 SIGNALLED_WITHIN_A_COMMIT = """

@@ -5,237 +5,40 @@ a scan that is killed has lost nothing but the portion in flight, which the next
 """
 
 import gc
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import polars as pl
 
-from hauberk.detect import Detector, State
+from hauberk.detect import Detector
 from hauberk.events import (
     EARLIEST,
     LATEST,
-    EventBatch,
-    EventClass,
     is_plausible,
     no_findings,
 )
 from hauberk.ingest import (
     Batch,
     Known,
-    Parsed,
     Skipped,
     Unreadable,
-    dead_letters,
     find_inputs,
     read_ahead,
     read_batches,
     recognise,
-    stamp,
     why_unrecognised,
 )
-from hauberk.store import BatchEntry, Commit, DeadLetter, Home
+from hauberk.store import Commit, DeadLetter, Home
 
+from .committing import Committer, Portion
 from .correlating import SOURCE
-from .guard import DetectorFault, judged
+from .guard import DetectorFault
 from .interface import Accounting, FormatAccount, Progress, Unread
-
-PORTION_BYTES = 160 << 20
-"""Bytes of records that are committed at once."""
-
-PORTION_EVENTS = 250_000
-"""Events that are committed at once."""
-
-PORTION_BATCHES = 1_000
-"""Batches that are committed at once: each costs some 100 KB, were it of a single event."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parsing:
-    """What one batch became, ready to be committed."""
-
-    entry: BatchEntry
-    tables: Mapping[EventClass, pl.DataFrame]
-    letters: Sequence[DeadLetter]
-    findings: pl.DataFrame
-    seconds: Mapping[str, float]
-    faults: Sequence[DetectorFault] = ()
-    left: Mapping[str, State] = field(default_factory=dict)  # tables for later, by detector
-
-
-@dataclass(slots=True)
-class Portion:
-    """Batches that wait to be committed together."""
-
-    parsings: list[Parsing] = field(default_factory=list)
-    bytes: int = 0
-    events: int = 0
-
-    def add(self, parsing: Parsing) -> None:
-        """Take one batch in."""
-        self.parsings.append(parsing)
-        self.bytes += parsing.entry.length
-        self.events += parsing.entry.events
-
-    @property
-    def full(self) -> bool:
-        """Whether it should be committed, were more to come."""
-        return (
-            self.bytes >= PORTION_BYTES
-            or self.events >= PORTION_EVENTS
-            or len(self.parsings) >= PORTION_BATCHES
-        )
-
-    def commit(self, facts: Mapping[str, object]) -> Commit:
-        """All of it as one commit."""
-        tables: dict[EventClass, list[pl.DataFrame]] = {}
-        for parsing in self.parsings:
-            for event_class, frame in parsing.tables.items():
-                tables.setdefault(event_class, []).append(frame)
-        return Commit(
-            batches=[parsing.entry for parsing in self.parsings],
-            tables={
-                event_class: pl.concat(frames, how="diagonal_relaxed")
-                for event_class, frames in tables.items()
-            },
-            dead_letters=[letter for parsing in self.parsings for letter in parsing.letters],
-            findings=pl.concat(
-                [_NO_FINDINGS, *(p.findings for p in self.parsings if p.findings.height)]
-            ),
-            states=_joined([parsing.left for parsing in self.parsings]),
-            facts=facts,
-        )
-
-
-def one_thread(name: str) -> ThreadPoolExecutor:
-    """A pool of one thread, which runs already.
-
-    An executor that is stopped by a signal while it starts a thread forgets that thread, and nobody
-    would wait for the commit that it is in.
-    """
-    pool = ThreadPoolExecutor(1, thread_name_prefix=name)
-    pool.submit(int).result()
-    return pool
-
-
-class Committer:
-    """Commits portions in a thread of its own, one at a time, in order."""
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        self._pool = one_thread("commit")
-        self._last: Future[int] | None = None
-        self.seconds = 0.0
-
-    def submit(self, commit: Commit) -> None:
-        """Commit when the portion before has been; raises what that one raised."""
-        self.wait()
-        self._last = self._pool.submit(self._commit, commit)
-
-    def _commit(self, commit: Commit) -> int:
-        began = time.perf_counter()
-        number = self._home.commit(commit)
-        self.seconds += time.perf_counter() - began
-        return number
-
-    def wait(self) -> None:
-        """Until the last portion is durable; raises what it raised."""
-        if self._last is not None:
-            last, self._last = self._last, None
-            last.result()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._pool.shutdown(wait=True)
-
-
-def parse(batch: Batch, judges: Sequence[Detector]) -> Parsing:
-    """Parse a batch, stamp its events, and let the detectors that read fields judge them."""
-    began = time.perf_counter()
-    parsed = batch.format.parse(batch.records)
-    parsing = time.perf_counter()
-    groups = stamp(parsed, batch)
-    events = EventBatch.from_groups(batch.batch_id, groups)
-    stamping = time.perf_counter()
-    findings: list[pl.DataFrame] = []
-    faults = []
-    left = {}
-    for judge in judges:
-        said, tables, fault = judged(judge, events, {})
-        if said.height:
-            findings.append(said)
-        if tables:
-            left[judge.spec.name] = tables
-        if fault is not None:
-            faults.append(fault)
-    judging = time.perf_counter()
-    letters = _letters(parsed, batch)
-    entry = BatchEntry(
-        batch_id=batch.batch_id,
-        source=batch.records.source,
-        start=batch.records.offset,
-        length=batch.length,
-        sha256=batch.sha256,
-        first_record=batch.first_record,
-        format=batch.format.name,
-        format_version=batch.format.version,
-        records=parsed.records + len(batch.oversize),
-        events=events.height,
-        aggregated=parsed.aggregated,
-        rejected=len(letters),
-        head=batch.records.head,
-        modified=batch.records.modified,
-    )
-    return Parsing(
-        entry,
-        events.tables,
-        letters,
-        pl.concat(findings) if findings else _NO_FINDINGS,
-        {"parse": parsing - began, "normalise": stamping - parsing, "rules": judging - stamping},
-        faults,
-        left,
-    )
-
-
-def _letters(parsed: Parsed, batch: Batch) -> list[DeadLetter]:
-    if not (parsed.rejects or batch.oversize):
-        return []
-    rows = dead_letters(parsed, batch).select("source", "offset", "length", "reason", "raw")
-    return [DeadLetter(batch.batch_id, *row) for row in rows.iter_rows()]
-
-
-def _is_plausible(time: object) -> bool:
-    return isinstance(time, datetime) and EARLIEST <= time <= LATEST
-
-
-def _joined(parts: Sequence[Mapping[str, State]]) -> dict[str, State]:
-    """Tables that detectors left with several batches, those of one name as one."""
-    frames: dict[str, dict[str, list[pl.DataFrame]]] = {}
-    for part in parts:
-        for detector, tables in part.items():
-            for name, frame in tables.items():
-                frames.setdefault(detector, {}).setdefault(name, []).append(frame)
-    return {
-        detector: {name: pl.concat(found, how="diagonal") for name, found in tables.items()}
-        for detector, tables in frames.items()
-    }
-
-
-_NO_FINDINGS = no_findings()
+from .parsing import Parsing, parse
 
 MAX_REASONS = 1000
 """Distinct reasons of rejection that are counted apart; an attacker can make any number."""
@@ -355,6 +158,10 @@ def ingest(
         done.seconds["commit"] += committer.seconds  # type: ignore[assignment]
     progress.end("read")
     return done
+
+
+def _is_plausible(time: object) -> bool:
+    return isinstance(time, datetime) and EARLIEST <= time <= LATEST
 
 
 @contextmanager

@@ -24,9 +24,10 @@ from hauberk.ingest.receivers import Sources
 from hauberk.store import Home
 from hauberk.triage import BUDGET, Incident
 
-from .ingesting import Committer, Parsing, Portion, parse
+from .committing import Committer, Portion
 from .interface import ScanOptions, Silent
 from .modelled import model_judges
+from .parsing import Parsing, parse
 from .rule_folders import known_rules
 from .scan import facts_of, judge_new, judges, last_commit, publish, triage_home
 from .sources import SourcePace, SourceWatch

@@ -17,10 +17,10 @@ from hauberk.events import EventBatch, EventGroup
 from hauberk.ingest import Batch, Unreadable, find_inputs, format_named, parse_again, read_batches
 from hauberk.store import BatchEntry, Home
 
-from .ingesting import parse
 from .interface import Silent
 from .judging import judge_lake
 from .modelled import model_judges
+from .parsing import parse
 from .rule_folders import known_rules
 from .scan import judges
 from .suppressions import suppressions_of

@@ -122,10 +122,15 @@ def _tree(folder: Path) -> Mapping[str, str]:
     root = folder if folder.is_dir() else folder.parent
     files = [*rule_files([folder]), *(folder.rglob("*.samples.yml") if folder.is_dir() else ())]
     return {
-        one.relative_to(root).as_posix(): hashlib.sha256(one.read_bytes()).hexdigest()
+        one.relative_to(root).as_posix(): _digest(one)
         for one in files
         if one.is_file() and not one.is_symlink()
     }
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _replace(source: Path, names: Sequence[str], target: Path) -> None:

@@ -26,8 +26,9 @@ from hauberk.triage import (
     triage,
 )
 
+from .committing import one_thread
 from .correlating import HITS, SOURCE, usual
-from .ingesting import Ingested, ingest, one_thread, without_collector
+from .ingesting import Ingested, ingest, without_collector
 from .interface import Progress, RefusedRule, Scan, ScanOptions, Silent
 from .judging import Judged, judge_lake
 from .modelled import ModelJudges, model_judges
