@@ -28,16 +28,18 @@ class Files:
             refused += not is_weights(name)
         issues, scanner = _scanned(trial)
         return Answer(
-            {"refused_files": exact(refused), "scanner_findings": exact(issues)},
+            {"refused_files": exact(refused)}
+            | ({} if issues is None else {"scanner_findings": exact(issues)}),
             f"allow-list of *.safetensors and model.txt, read and bounded; {scanner}",
         )
 
 
-def _scanned(trial: Trial) -> tuple[int, str]:
+def _scanned(trial: Trial) -> tuple[int | None, str]:
+    """What another scanner finds; None where it is not there, which keeps no bound."""
     try:
         scanner = import_module("modelscan.modelscan").ModelScan()
     except ImportError:
-        return 0, "modelscan is not installed: not run"
+        return None, "modelscan is not installed (hauberk[models] brings it): not run"
     with tempfile.TemporaryDirectory() as folder:
         for name, blob in trial.weights.items():
             (Path(folder) / name).write_bytes(blob)
