@@ -7,12 +7,14 @@ from .lake import Lake, TimeSlice
 from .ledger import Ledger
 from .proven import Entry
 from .records import Accounting, CommitInfo, KnownRange, Records, SourceAccount
+from .settings import SETTINGS, Settings, Table, load_settings, read_settings
 from .verification import Fault, FaultKind, VerifyReport
 from .verify import verify
 from .writer import Step
 
 __all__ = [
     "MAX_HEAD",
+    "SETTINGS",
     "Accounting",
     "BatchEntry",
     "Commit",
@@ -26,11 +28,15 @@ __all__ = [
     "Lake",
     "Ledger",
     "Records",
+    "Settings",
     "SourceAccount",
     "Step",
     "StoredIncident",
+    "Table",
     "TimeSlice",
     "VerifyReport",
     "is_disk_full",
+    "load_settings",
+    "read_settings",
     "verify",
 ]

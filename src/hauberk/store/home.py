@@ -31,6 +31,7 @@ from .lake import Lake
 from .ledger import Ledger
 from .proven import Entry
 from .records import Records
+from .settings import SETTINGS
 from .signing import (
     KEY_FILE,
     PUBLIC_KEY_FILE,
@@ -44,7 +45,9 @@ from .writer import Reach, Step, Writer
 KEYS = "keys"
 LOCK = "lock"
 OWNER = "owner"
-_BEFORE_THE_FIRST = frozenset({KEYS, LOCK, OWNER})
+RUN = "run"
+"""What `hauberk up` keeps while it runs."""
+_BEFORE_THE_FIRST = frozenset({KEYS, LOCK, OWNER, RUN, SETTINGS})
 
 _T = TypeVar("_T")
 Clock = Callable[[], datetime]
