@@ -230,14 +230,16 @@ def triage_home(home: Home, judged: Judged, options: ScanOptions) -> Triage:
     said = pl.concat([home.records.findings(), judged.findings])
     findings = said.unique("uid", keep="last", maintain_order=True).filter(_TOLD)
     settings = TriageSettings(budget=options.budget)
-    return triage(findings, judged.cells, exposure_of(home), settings)
+    former = [load_incident(one) for one in home.records.incidents()]
+    return triage(findings, judged.cells, exposure_of(home), settings, former)
 
 
 def _in_time(home: Home, made: Triage, options: ScanOptions) -> Triage:
     """The same for the findings of a time range alone: an answer that is shown and not stored."""
     findings = home.records.findings(since=options.since, until=options.until).filter(_TOLD)
     settings = TriageSettings(budget=options.budget)
-    return triage(findings, made.exposure.cells.clear(), made.exposure, settings)
+    watched = made.exposure.cells.clear()
+    return triage(findings, watched, made.exposure, settings, made.incidents)
 
 
 def publish(home: Home, judged: Judged, made: Triage, commits: tuple[int, int]) -> None:

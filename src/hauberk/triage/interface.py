@@ -1,7 +1,7 @@
 """Incidents: findings that tell one story, ranked (OCSF Incident Finding 2005)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -30,7 +30,8 @@ class Incident:
     `probability` is what a person checks: prior odds times the weight of the reasons, whose parts
     are `prior_bits` and `reasons` (all of them, strongest first; their bits plus `prior_bits` plus
     `tactic_bits` are the log2 odds). `findings` are uids in time order; `entities` the most
-    telling first; `techniques` the best supported first; `tactics` in ATT&CK order.
+    telling first; `techniques` the best supported first; `tactics` in ATT&CK order. The uid stays
+    with a story from scan to scan; `supersedes` are uids of former incidents that go on in it.
     """
 
     uid: str
@@ -50,3 +51,4 @@ class Incident:
     narrative: str
     above_budget: bool
     severity_id: int
+    supersedes: Sequence[str] = field(default_factory=list)

@@ -1,5 +1,6 @@
 """The whole of triage: findings in, ranked incidents out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +9,7 @@ import polars as pl
 
 from .days import held_against_days
 from .fusion import FusionSettings, cluster
+from .identity import identified
 from .interface import Incident
 from .ranking import BUDGET, FLOOR, expected_misses, rank
 from .surprise import Exposure, calibrate, spoken
@@ -44,13 +46,14 @@ def triage(
     cells: pl.DataFrame,
     history: Exposure | None = None,
     settings: TriageSettings | None = None,
+    former: Sequence[Incident] = (),
 ) -> Triage:
     """Calibrate, fuse and rank: first to see what looks suspicious at all, then for good.
 
     What looked suspicious the first time enters the base rates of the second at a fraction.
 
     `cells` are the host-days (host, day) that were watched; `history` what earlier scans and the
-    baseline left.
+    baseline left; `former` the incidents of the last scan, whose uids stay with their stories.
     """
     settings = settings or TriageSettings()
     history = history or Exposure()
@@ -63,7 +66,7 @@ def triage(
     _, held = held_against_days(calibrated, labels, exposure)
     doubted = _likely(_ranked(held, labels, exposure, settings))
     exposure, held = held_against_days(calibrated, labels, exposure, doubted)
-    incidents = _ranked(held, labels, exposure, settings)
+    incidents = identified(_ranked(held, labels, exposure, settings), former)
     return Triage(held, incidents, exposure, expected_misses(incidents))
 
 
