@@ -39,6 +39,13 @@ def test_a_line_over_the_limit_is_rejected_and_its_neighbours_are_kept() -> None
     assert [(r.offset, r.length) for r in lines.rejects] == [(3, 6)]
 
 
+def test_lines_that_prove_short_after_long_ones_are_cut_where_they_end() -> None:
+    texts = [b"x" * 2_000] * 1_000 + [b"ab"] * 20_000 + [b"y" * 2_000] * 10
+    lines = split_lines(RecordBatch(b"\n".join(texts), "f"))
+    assert lines.texts == texts
+    assert lines.offsets[1_001] - lines.offsets[1_000] == 3
+
+
 @given(st.binary(max_size=200), st.booleans())
 def test_every_byte_that_is_no_white_space_is_in_a_record(data: bytes, first: bool) -> None:
     lines = split_lines(RecordBatch(data, "f", offset=0 if first else 7))

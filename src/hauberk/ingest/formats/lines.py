@@ -14,7 +14,8 @@ Numbers = npt.NDArray[np.int64]
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _FEED, _RETURN, _SPACE = 10, 13, 32
 
-_SHORT_LINE = 100
+_SHORT_LINE = 400
+_PROOF = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +126,17 @@ def _bounds_of_bytes(data: bytes, skip: int) -> tuple[Numbers, Numbers]:
 def _feeds(data: bytes) -> Numbers:
     """Where the line feeds are.
 
-    A search from line to line runs at the speed of memchr and makes no copy; bytes.split and a
-    comparison of the whole array both took ten times as long on lines of 2 kB. On lines of a few
-    bytes it is the other way round, and a file of nothing but line ends must not stall anybody.
+    A search from line to line runs at the speed of memchr, and at half the price of a comparison
+    of every byte on lines of 2 kB. On lines of 100 bytes it is five times the price, and a file of
+    nothing but line ends must not stall anybody: where lines prove short, the rest is compared.
     """
-    if data.count(b"\n") > len(data) // _SHORT_LINE:
-        return np.flatnonzero(np.frombuffer(data, np.uint8) == _FEED)
     feeds: list[int] = []
     at = data.find(b"\n")
     while at != -1:
         feeds.append(at)
+        if len(feeds) * _SHORT_LINE > at + _PROOF:
+            rest = np.frombuffer(data, np.uint8, offset=at + 1)
+            return np.concatenate((np.array(feeds), np.flatnonzero(rest == _FEED) + (at + 1)))
         at = data.find(b"\n", at + 1)
     return np.array(feeds, np.int64)
 
