@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from hauberk.cli.models_watch import tallies
+from hauberk.detect.models import observed
 from hauberk.events import OWN_CLASS, FindingKind
 from hauberk.governance import Conditions
 from hauberk.models import Rate, Stage, Task, arm, rollback, watch_canary
@@ -107,7 +107,7 @@ def test_what_a_model_did_is_counted_for_those_who_watch_it(folder: Path) -> Non
     scanned(folder, mails(folder / "in"))
     scanned(folder, mails(folder / "more", day=11))
     with Home.open(folder / "home", read_only=True) as home:
-        counted, _ = tallies(home)
+        counted = observed(home).tallies
     own = counted.filter(pl.col("digest") == version.artifact)
     assert own["judged"].to_list() == [4, 4]
     assert own["flagged"].to_list() == [1, 1]

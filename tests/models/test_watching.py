@@ -15,13 +15,15 @@ from hauberk.models.watching import (
     INPUTS,
     Reference,
     add_up,
+    add_up_queries,
     adwin_cut,
-    extraction_measures,
     ks_distance,
     label_measures,
     no_tallies,
+    query_measures,
     tally,
     tally_inputs,
+    tally_queries,
     work_measures,
 )
 
@@ -110,10 +112,13 @@ def test_the_estimate_without_labels_falls_when_the_model_is_unsure() -> None:
 
 
 def test_verdicts_lower_precision() -> None:
-    found = work_measures(
-        tally("a", "live", judged(1000)), EMPTY, reference(precision=0.9), POLICY, verdicts=(20, 40)
-    )
-    assert [one.breached for one in found if one.metric == "verdict_loss"] == [True]
+    counted = tally("a", "live", judged(1000))
+    late = [True, False] * 20
+    for told, was in ((late, 0.9), ([True] * 40 + late, None)):
+        found = work_measures(counted, EMPTY, reference(precision=was), POLICY, verdicts=told)
+        assert [one.breached for one in found if one.metric == "verdict_loss"] == [True]
+    few = work_measures(counted, EMPTY, reference(), POLICY, verdicts=[True] * 29 + [False] * 29)
+    assert not [one for one in few if one.metric == "verdict_loss"]
 
 
 def test_silence_is_seen() -> None:
@@ -122,19 +127,90 @@ def test_silence_is_seen() -> None:
     assert "flagged_drop" in breached(tally("a", "live", judged(2000)), flagged_share=0.5)
 
 
+def test_a_model_that_was_not_due_to_flag_anything_yet_is_not_silent() -> None:
+    quiet = judged(1000).with_columns(flagged=pl.lit(value=False))
+    assert "flagged_drop" not in breached(tally("a", "live", quiet), flagged_share=0.01)
+    assert "flagged_drop" in breached(tally("a", "live", quiet), flagged_share=0.02)
+
+
 def test_labels_of_one_person_are_seen() -> None:
     assert not any(one.breached for one in label_measures(["ana", "bo", "cy"] * 50))
     assert any(one.breached for one in label_measures(["eve"] * 120 + ["ana"] * 30))
 
 
+def asked(names: list[str], odds: Any, client: str = "eve", day: date = DAY) -> pl.DataFrame:
+    """QUERIES of one client; it is flagged what lies above odds of 0."""
+    odds = np.asarray(odds, np.float64)
+    rows = pl.DataFrame(
+        {
+            "day": [day] * len(names), "client": [client] * len(names), "flagged": odds >= 0,
+            "odds": odds, "probability": 1 / (1 + np.exp(-odds)),
+        }
+    )  # fmt: skip
+    return tally_queries("a", rows, names)
+
+
+def others(size: int, seed: int = 3) -> list[str]:
+    """Names that have nothing in common."""
+    random = np.random.default_rng(seed)
+    letters = list("abcdefghijklmnopqrstuvwxyz")
+    return ["".join(random.choice(letters, 14)) + ".com" for _ in range(size)]
+
+
+def variants(size: int, seed: int = 4) -> list[str]:
+    """One name with two letters changed, as who searches a way around a threshold asks."""
+    random = np.random.default_rng(seed)
+    made = []
+    for _ in range(size):
+        name = list("qzvkarstedfeldhaus")
+        for at in random.integers(0, len(name), 2):
+            name[at] = str(random.choice(list("abcdefghijklmnopqrstuvwxyz")))
+        made.append("".join(name) + ".com")
+    return made
+
+
+def seen(queries: pl.DataFrame) -> set[str]:
+    return {one.metric for one in query_measures(queries) if one.breached}
+
+
 def test_a_walk_along_the_boundary_and_an_even_pool_are_seen() -> None:
     random = np.random.default_rng(3)
-    walk = pl.DataFrame({"client": ["eve"] * 2000, "score": random.uniform(0.47, 0.53, 2000)})
-    even = pl.DataFrame({"client": ["eve"] * 2000, "score": random.uniform(0, 1, 2000)})
-    calm = pl.DataFrame({"client": ["mta"] * 2000, "score": random.beta(1, 30, 2000)})
-    assert {m.metric for m in extraction_measures(walk) if m.breached} == {"boundary_share"}
-    assert {m.metric for m in extraction_measures(even) if m.breached} == {"extraction_coverage"}
-    assert not any(m.breached for m in extraction_measures(calm))
+    names = others(2000)
+    even = np.log(1 / random.uniform(0.001, 0.999, 2000) - 1)
+    assert seen(asked(names, random.uniform(-0.4, 0.4, 2000))) == {"boundary_share"}
+    assert seen(asked(names, even)) == {"extraction_coverage"}
+    assert seen(asked(names, random.normal(-5, 1.5, 2000), "mta")) == set()
+
+
+def test_variants_of_one_record_on_both_sides_of_the_threshold_are_seen() -> None:
+    random = np.random.default_rng(5)
+    both = random.normal(0, 2, 300)
+    found = asked(variants(300), both)
+    assert seen(found) == {"near_identical_queries"}
+    told = [one.detail for one in query_measures(found) if one.breached]
+    assert "eve" in told[0]
+    # Who sends the same to many gets one answer, and a bot asks for names that share nothing.
+    assert seen(asked(variants(300), np.full(300, -4.0), "newsletter")) == set()
+    assert seen(asked(others(300), both, "bot")) == set()
+
+
+def test_queries_of_batches_add_up_to_those_of_the_day() -> None:
+    names, odds = variants(400), np.linspace(-3, 3, 400)
+    whole = asked(names, odds)
+    parts = [asked(names[at : at + 57], odds[at : at + 57]) for at in range(0, 400, 57)]
+    summed = parts[0].clear()
+    for part in parts:
+        summed = add_up_queries(summed, part)
+    assert summed.equals(whole)
+
+
+def test_only_the_busiest_clients_of_a_day_are_kept() -> None:
+    many = pl.concat([asked(["a.com"] * (1 + at // 150), [0.0] * (1 + at // 150), f"c{at:03}")
+                      for at in range(300)])  # fmt: skip
+    kept = add_up_queries(many.clear(), many)
+    assert kept.height == 200
+    assert kept["asked"].min() == 1
+    assert kept["asked"].sum() == 150 * 2 + 50
 
 
 @settings(deadline=None, max_examples=25)

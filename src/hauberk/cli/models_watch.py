@@ -1,42 +1,23 @@
 """`hauberk models watch`: what models do at work, held against the policy's bounds."""
 
-import polars as pl
-
-from hauberk.detect.known_detectors import detectors
-from hauberk.detect.models import COUNTED
+from hauberk.detect.models import watched as measured
 from hauberk.errors import ExitCode
-from hauberk.models import Watched, watch_models
-from hauberk.models.watching import INPUTS, TALLY, add_up
-from hauberk.store import Home as OpenHome
+from hauberk.models import Watched
 
 from . import acting
 from .home import Home
 from .models import models_app
-
-TALLY_TABLE, INPUTS_TABLE = "tally", "inputs"
-"""Tables of a detector's state that hold what its models did."""
-
-
-def tallies(home: OpenHome) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What all detectors counted of their models (TALLY, INPUTS)."""
-    tally, inputs = pl.DataFrame(schema=TALLY), pl.DataFrame(schema=INPUTS)
-    for name in (*COUNTED, *(detector.spec.name for detector in detectors())):
-        state = home.records.state(name)
-        if TALLY_TABLE in state:
-            tally = add_up(tally, state[TALLY_TABLE])
-        if INPUTS_TABLE in state:
-            inputs = add_up(inputs, state[INPUTS_TABLE])
-    return tally, inputs
 
 
 @models_app.command("watch")
 def watch(home: Home = None, json: acting.Json = False) -> ExitCode:
     """Measure models at work: drift, calibration, latency, errors, estimates; judge canaries.
 
-    Each measure is an event. Drift asks for retraining; a harmful canary is taken down.
+    Each measure is an event. Drift asks for retraining; a harmful canary is taken down. `hauberk
+    scan` and `hauberk watch` do the same whenever models have judged something new.
     """
     with acting.for_writing(home) as opened:
-        found = watch_models(opened, *tallies(opened))
+        found = measured(opened)
     if json:
         acting.tell_json([_facts(one) for one in found])
         return ExitCode.OK

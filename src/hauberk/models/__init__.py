@@ -61,13 +61,16 @@ from .verifying import verify_models
 from .versions import Bundle, Move, SigningKey, Stage, Version
 from .watching import (
     INPUTS,
+    QUERIES,
     TALLY,
     Reference,
     Watched,
     add_up,
+    add_up_queries,
     reference_of,
     tally,
     tally_inputs,
+    tally_queries,
     watch_models,
 )
 from .work import Shift, settled, shifts, told_by_day
@@ -75,6 +78,7 @@ from .work import Shift, settled, shifts, told_by_day
 __all__ = [
     "INPUTS",
     "MACHINE",
+    "QUERIES",
     "TALLY",
     "Array",
     "Artifact",
@@ -116,6 +120,7 @@ __all__ = [
     "Watched",
     "add_signature",
     "add_up",
+    "add_up_queries",
     "admit",
     "arm",
     "assess_risk",
@@ -161,6 +166,7 @@ __all__ = [
     "signature_folder",
     "tally",
     "tally_inputs",
+    "tally_queries",
     "told_by_day",
     "trust_key",
     "verify_files",

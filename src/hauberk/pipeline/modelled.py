@@ -10,12 +10,15 @@ from typing import Protocol, runtime_checkable
 import polars as pl
 
 from hauberk.detect import Detector, State
-from hauberk.events import OWN_CLASS
-from hauberk.store import Home
+from hauberk.events import OWN_CLASS, no_findings
+from hauberk.store import Commit, Home
 
 from .own import judge_own
 
 _FOLDER = "models"
+_COUNTED = ("model-domain", "model-mail-counts", "model-executable-counts")
+_WATCHED = "models-watched"
+"""Names of states: what models did, and how much of it was measured."""
 
 
 @runtime_checkable
@@ -30,6 +33,7 @@ class Counting(Protocol):
         inputs: Iterable[pl.DataFrame],
         waiting: Iterable[pl.DataFrame],
         state: State,
+        queries: Iterable[pl.DataFrame] = (),
     ) -> tuple[pl.DataFrame, State]:
         """Findings and the state after."""
         ...
@@ -73,4 +77,24 @@ def counted(
         )
         return list(found)
 
-    return detector.count(left("tally"), left("inputs"), left("said"), state)
+    return detector.count(left("tally"), left("inputs"), left("said"), state, left("queries"))
+
+
+def watch_at_work(home: Home) -> pl.DataFrame:
+    """Measure the models at work, if they have judged anything since; what own rules say of it.
+
+    Measures are events and are judged at once. Nothing is imported where no model ever judged.
+    """
+    counts = [home.records.state(name).get("tally") for name in _COUNTED]
+    kept = [one for one in counts if one is not None]
+    if not kept:
+        return no_findings()
+    judged = sum(int(one["judged"].sum()) for one in kept)
+    before = home.records.state(_WATCHED).get("judged")
+    if before is not None and int(before["judged"].sum()) == judged:
+        return no_findings()
+    from hauberk.detect.models import watched  # noqa: PLC0415  # only where there are models
+
+    watched(home)
+    home.commit(Commit(states={_WATCHED: {"judged": pl.DataFrame({"judged": [judged]})}}))
+    return judge_own(home)

@@ -26,12 +26,13 @@ from hauberk.triage import (
     triage,
 )
 
+from .acts import take_waiting
 from .committing import one_thread
 from .correlating import HITS, SOURCE, usual
 from .ingesting import Ingested, ingest, without_collector
 from .interface import Progress, RefusedRule, Scan, ScanOptions, Silent
 from .judging import Judged, judge_lake
-from .modelled import ModelJudges, model_judges
+from .modelled import ModelJudges, model_judges, watch_at_work
 from .rule_folders import known_rules
 from .suppressions import suppressions_of
 
@@ -62,6 +63,7 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
                 _learn(home, options, fields, behaviour, progress)
         with clock.of("read"):
             read = ingest(home, options.paths, fields, progress, facts=facts_of(options))
+            take_waiting(home, fields)
         with clock.of("judge"):
             judged, commits = judge_new(home, behaviour, progress)
         with clock.of("triage"):
@@ -79,6 +81,7 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
                 evidence = evidence_of(home, shown, findings)
             with clock.of("published"):
                 publishing.result()
+        watch_at_work(home)
         hidden = _hidden(home) if len(suppressions) else 0
     if not read.batches and read.unread:
         first = read.unread[0]

@@ -5,5 +5,14 @@ Nothing of this is imported before a home is known to have models.
 
 from .assembling import COUNTED, Assembled, assemble
 from .counting import CountingDetector
+from .observing import Observed, observed, watched
 
-__all__ = ["COUNTED", "Assembled", "CountingDetector", "assemble"]
+__all__ = [
+    "COUNTED",
+    "Assembled",
+    "CountingDetector",
+    "Observed",
+    "assemble",
+    "observed",
+    "watched",
+]

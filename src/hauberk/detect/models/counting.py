@@ -12,17 +12,22 @@ import polars as pl
 
 from hauberk.detect.interface import DetectorSpec, State
 from hauberk.events import FINDING_SCHEMA, EventBatch, FindingKind, no_findings
-from hauberk.models import INPUTS, TALLY, add_up, held, tally
+from hauberk.models import INPUTS, QUERIES, TALLY, add_up, add_up_queries, held, tally
 
 from .panel import Panel, Seat
 from .saying import at_once, is_limited, of_seat
 
-TALLY_TABLE, INPUTS_TABLE, SAID, TOLD = "tally", "inputs", "said", "told"
-"""Tables that a detector leaves or keeps; the first two are what watching reads."""
+TALLY_TABLE, INPUTS_TABLE, QUERIES_TABLE = "tally", "inputs", "queries"
+"""Tables that a detector leaves or keeps, and that watching reads."""
+
+SAID, TOLD = "said", "told"
 
 _TOLD = pl.Schema({"digest": pl.String(), "day": pl.Date(), "told": pl.Int64()})
 KEPT_DAYS = 400
 """Days of tallies and of told counts that are kept, the latest."""
+
+QUERY_DAYS = 14
+"""Days of which it is kept who had a model judge what."""
 
 
 def left(
@@ -30,12 +35,14 @@ def left(
     found: pl.DataFrame,
     tallies: Sequence[pl.DataFrame],
     inputs: Sequence[pl.DataFrame],
+    queries: Sequence[pl.DataFrame],
 ) -> tuple[pl.DataFrame, State]:
     """Findings that may be told at once, and the tables to leave with the batch."""
     waiting = [of_seat(found, seat) for seat in panel.seats if is_limited(seat)]
     tables = {
         TALLY_TABLE: pl.concat([pl.DataFrame(schema=TALLY), *tallies]),
         INPUTS_TABLE: pl.concat([pl.DataFrame(schema=INPUTS), *inputs]),
+        QUERIES_TABLE: pl.concat([pl.DataFrame(schema=QUERIES), *queries]),
         SAID: pl.concat([found.clear(), *waiting]),
     }
     kept = {name: table for name, table in tables.items() if table.height}
@@ -90,20 +97,29 @@ def told_of(state: State) -> pl.DataFrame:
     return state.get(TOLD, pl.DataFrame(schema=_TOLD))
 
 
-def added(state: State, tallies: Iterable[pl.DataFrame], inputs: Iterable[pl.DataFrame]) -> State:
-    """The state's tallies and inputs with more."""
+def added(
+    state: State,
+    tallies: Iterable[pl.DataFrame],
+    inputs: Iterable[pl.DataFrame],
+    queries: Iterable[pl.DataFrame],
+) -> State:
+    """The state's tallies, inputs and queries with more."""
     total = pl.concat([state.get(TALLY_TABLE, pl.DataFrame(schema=TALLY)), *tallies])
     seen = pl.concat([state.get(INPUTS_TABLE, pl.DataFrame(schema=INPUTS)), *inputs])
+    asked = pl.concat([pl.DataFrame(schema=QUERIES), *queries])
     empty = pl.DataFrame(schema=TALLY), pl.DataFrame(schema=INPUTS)
     return {
         **state,
         TALLY_TABLE: _latest(add_up(empty[0], total)),
         INPUTS_TABLE: _latest(add_up(empty[1], seen)),
+        QUERIES_TABLE: _latest(
+            add_up_queries(state.get(QUERIES_TABLE, asked.clear()), asked), QUERY_DAYS
+        ),
     }
 
 
-def _latest(counts: pl.DataFrame) -> pl.DataFrame:
-    days = counts["day"].unique().sort(descending=True).head(KEPT_DAYS)
+def _latest(counts: pl.DataFrame, most: int = KEPT_DAYS) -> pl.DataFrame:
+    days = counts["day"].unique().sort(descending=True).head(most)
     return counts.filter(pl.col("day").is_in(days.implode()))
 
 
@@ -125,6 +141,7 @@ class CountingDetector:
         inputs: Iterable[pl.DataFrame],
         waiting: Iterable[pl.DataFrame],
         state: State,
+        queries: Iterable[pl.DataFrame] = (),
     ) -> tuple[pl.DataFrame, State]:
         """Findings that the limits let through or withhold for good, and the counts after."""
         findings = pl.concat([pl.DataFrame(schema=FINDING_SCHEMA), *waiting]).unique(
@@ -137,5 +154,5 @@ class CountingDetector:
                 told = with_told(told, seat, answered)
                 quiet.append(silenced(seat, answered))
                 made.append(answered)
-        after = added(state, [*tallies, *quiet], inputs)
+        after = added(state, [*tallies, *quiet], inputs, queries)
         return pl.concat(made), {**after, TOLD: told}

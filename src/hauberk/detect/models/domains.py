@@ -89,7 +89,7 @@ class DomainModels:
         opened = state.get("open", pl.DataFrame(schema=_OPEN))
         base = state.get("base", pl.DataFrame(schema=_BASE))
         told, made, quiet = told_of(state), [no_findings()], []
-        after, tallies, inputs = [], [], []
+        after, tallies, inputs, queries = [], [], [], []
         for seat in self.panel.seats:
             mine = rows.filter(pl.Series(self.panel.assigned(seat, rows["subject"])))
             before = opened.filter(pl.col("digest") == seat.loaded.digest)
@@ -100,8 +100,10 @@ class DomainModels:
                 continue
             verdicts, judged = self._judged(seat, fresh)
             days = judged["us"].cast(TIME).dt.date()
-            tallies.append(_of_rows(verdicts, judged).counted(days))
-            inputs.append(_of_rows(verdicts, judged).inputs(days))
+            by_row = _of_rows(verdicts, judged)
+            tallies.append(by_row.counted(days))
+            inputs.append(by_row.inputs(days))
+            queries.append(by_row.queries(days, judged["subject"]))
             whole = pl.concat([before, judged.select(_OPEN.names())])
             found = said(_findings(seat, whole, judged, base))
             answered = held_to_day(seat, found, told)
@@ -112,7 +114,7 @@ class DomainModels:
             base = _with_base(base, judged)
             after.append(whole)
         kept = {**state, "open": _still_open(after), "base": base, TOLD: told}
-        return pl.concat(made), added(kept, [*tallies, *quiet], inputs)
+        return pl.concat(made), added(kept, [*tallies, *quiet], inputs, queries)
 
     def _judged(self, seat: Seat, fresh: pl.DataFrame) -> tuple[Verdicts, pl.DataFrame]:
         """Each distinct domain once; and the rows (_OPEN) with what was said of theirs."""
@@ -165,7 +167,8 @@ def _of_rows(verdicts: Verdicts, judged: pl.DataFrame) -> Verdicts:
     at = judged["at"].to_numpy()
     matrix = verdicts.matrix
     return Verdicts(
-        verdicts.seat, np.arange(len(at)), [], verdicts.scores[at], verdicts.p_values[at],
+        verdicts.seat, np.arange(len(at)), judged["domain"].to_list(), verdicts.scores[at],
+        verdicts.p_values[at],
         verdicts.milliseconds * len(verdicts.rows) / len(at),
         None if matrix is None else matrix.take(at),
     )  # fmt: skip

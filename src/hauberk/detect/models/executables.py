@@ -25,7 +25,10 @@ from .saying import LONGEST, Row, Word, findings_of, reason, said
 
 NAME = "model-executable"
 FORMAT = "portable-executable"
-COLUMNS = ("time", "metadata.uid", "file.path", "file.hashes", "record.format", "raw_data")
+COLUMNS = (
+    "time", "metadata.uid", "file.path", "file.hashes", "record.format", "raw_data",
+    "device.hostname",
+)  # fmt: skip
 
 
 class ExecutableModels:
@@ -50,7 +53,7 @@ class ExecutableModels:
         if not rows.height:
             return no_findings(), state
         days = rows["time"].dt.date()
-        told, tallies, inputs = [], [], []
+        told, tallies, inputs, queries = [], [], [], []
         facts = [numbers_of(raw) for raw in rows["raw_data"]]
         for seat in self.panel.seats:
             alone = Panel((seat,), self.panel.clock)
@@ -62,8 +65,9 @@ class ExecutableModels:
                 when = days.filter(pl.Series(mine))
                 tallies.append(verdicts.counted(when))
                 inputs.append(verdicts.inputs(when))
+                queries.append(verdicts.queries(when, chosen["device.hostname"]))
                 told += findings_of(NAME, verdicts, chosen, _word)
-        return left(self.panel, said(told), tallies, inputs)
+        return left(self.panel, said(told), tallies, inputs, queries)
 
 
 def numbers_of(raw: bytes | None) -> dict[str, object] | None:

@@ -61,13 +61,14 @@ class MailModels:
             pl.coalesce(pl.col("email.to").list.first(), "email.from", "metadata.uid")
         )["email.to"]
         days = rows["time"].dt.date()
-        told, tallies, inputs = [], [], []
+        told, tallies, inputs, queries = [], [], [], []
         for verdicts in self.panel.judge(records, entities):
             own = days.gather(verdicts.rows)
             tallies.append(verdicts.counted(own))
             inputs.append(verdicts.inputs(own))
+            queries.append(verdicts.queries(own, rows["email.from"].gather(verdicts.rows)))
             told += findings_of(NAME, verdicts, rows, _word)
-        return left(self.panel, said(told), tallies, inputs)
+        return left(self.panel, said(told), tallies, inputs, queries)
 
 
 def readable(raw: bytes | None) -> Mail | None:

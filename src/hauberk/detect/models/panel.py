@@ -27,6 +27,7 @@ from hauberk.models import (
     reference_of,
     tally,
     tally_inputs,
+    tally_queries,
 )
 
 Clock = Callable[[], float]
@@ -130,14 +131,36 @@ class Verdicts:
         )
         return tally_inputs(self.seat.loaded.digest, days, seen, edges)
 
-    def _probabilities(self) -> pl.Series:
-        """Calibrated probabilities of being bad; null where the model brings no map."""
+    def queries(self, days: pl.Series, clients: pl.Series) -> pl.DataFrame:
+        """QUERIES of these judgements; `clients` says who had each record judged, null: nobody."""
+        odds = self._odds()
+        limit = self._odds(np.array([self.seat.threshold]))
+        asked = pl.DataFrame(
+            {
+                "day": days,
+                "client": clients,
+                "flagged": self.flagged,
+                "odds": None if odds is None or limit is None else odds - limit[0],
+                "probability": self._probabilities(),
+            },
+            schema_overrides={"odds": pl.Float64},
+        )
+        return tally_queries(self.seat.loaded.digest, asked, self.records)
+
+    def _odds(self, scores: Numbers | None = None) -> Numbers | None:
+        """Calibrated log odds of being bad; None where the model brings no map."""
         said = self.seat.loaded.model.parameters.get("probability")
         known = said if isinstance(said, Mapping) else {}
         slope, offset = known.get("slope"), known.get("offset")
         if not isinstance(slope, int | float) or not isinstance(offset, int | float):
+            return None
+        return np.clip(slope * (self.scores if scores is None else scores) + offset, -500, 500)
+
+    def _probabilities(self) -> pl.Series:
+        """Calibrated probabilities of being bad; null where the model brings no map."""
+        odds = self._odds()
+        if odds is None:
             return pl.Series([None] * len(self.rows), dtype=pl.Float64)
-        odds = np.clip(slope * self.scores + offset, -500, 500)
         return pl.Series(1 / (1 + np.exp(-odds))).fill_nan(None)
 
 

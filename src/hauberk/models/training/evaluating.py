@@ -11,6 +11,7 @@ from hauberk.models.evaluation import Number
 from hauberk.models.gates import Trial, compare, fold_figures
 
 from .bursts import burst_figures
+from .reference import reference
 from .tasks import kit_of
 
 Say = Callable[[str], None]
@@ -32,6 +33,7 @@ def evaluate(trial: Trial, say: Say) -> dict[str, Any]:
         "held_sources": _held(trial),
         "slices": _slices(trial),
         "published": pool.recipe.published,
+        "reference": reference(trial),
     }
     columns = kit_of(pool.recipe.task).baseline
     plain = pool.subset(columns)

@@ -5,31 +5,37 @@ from .measures import (
     DRIFT,
     Measure,
     Reference,
-    extraction_measures,
     label_measures,
     reference_of,
     work_measures,
 )
+from .queries import QUERIES, add_up_queries, query_measures, tally_queries
 from .tallies import INPUTS, TALLY, add_up, no_tallies, rates, tally, tally_inputs
+from .verdicts import Verdicts, read_verdicts
 from .watch import Watched, watch_models
 
 __all__ = [
     "DRIFT",
     "INPUTS",
+    "QUERIES",
     "TALLY",
     "Measure",
     "Reference",
+    "Verdicts",
     "Watched",
     "add_up",
+    "add_up_queries",
     "adwin_cut",
-    "extraction_measures",
     "ks_distance",
     "label_measures",
     "no_tallies",
+    "query_measures",
     "rates",
+    "read_verdicts",
     "reference_of",
     "tally",
     "tally_inputs",
+    "tally_queries",
     "watch_models",
     "work_measures",
 ]

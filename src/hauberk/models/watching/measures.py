@@ -20,7 +20,12 @@ DRIFT = frozenset({"input_ks", "output_ks", "output_adwin", "calibration", "esti
 """Measures whose breach opens a retraining candidate."""
 
 FLOOD_SHARE, FLOOD_LABELS = 0.5, 100
-BOUNDARY_SHARE, BOUNDARY_WIDTH, CLIENT_QUERIES, COVERAGE = 0.5, 0.1, 1000, 0.8
+EXPECTED = 15
+"""Flags that must have been due before their absence says anything: by chance fewer than four of
+them come once in ten thousand times."""
+
+FEW = 30
+"""Verdicts below which precision is not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +96,13 @@ def work_measures(
     reference: Reference,
     drift: Drift,
     *,
-    verdicts: tuple[int, int] = (0, 0),
+    verdicts: Sequence[bool] = (),
 ) -> list[Measure]:
     """Measures of one model (its rows of TALLY and INPUTS alone); none below `min_samples`.
 
-    `verdicts` are its findings that analysts judged: right, and all.
+    `verdicts`: whether it was right, of each of its findings that analysts judged, oldest first.
+    Precision depends on how much there is to find, so without a reference's the newest half of
+    the verdicts is held against the oldest.
     """
     samples = int(tallies["judged"].sum())
     if samples < drift.min_samples:
@@ -114,12 +121,20 @@ def work_measures(
         lost = reference.estimate - now
         told = f"estimated accuracy {now:.3f}, was {reference.estimate:.3f}"
         made.append(Measure("estimated_loss", lost, drift.estimated_loss, estimated, told))
-    right, judged = verdicts
-    if judged >= 30 and reference.precision is not None:
-        lost = reference.precision - right / judged
-        told = f"precision by verdicts {right / judged:.3f}, was {reference.precision:.3f}"
-        made.append(Measure("verdict_loss", lost, drift.verdict_loss, judged, told))
+    made += _precision(verdicts, reference.precision, drift)
     return made
+
+
+def _precision(verdicts: Sequence[bool], was: float | None, drift: Drift) -> list[Measure]:
+    late = verdicts
+    if was is None:
+        early, late = verdicts[: len(verdicts) // 2], verdicts[len(verdicts) // 2 :]
+        was = sum(early) / len(early) if len(early) >= FEW else None
+    if was is None or len(late) < FEW:
+        return []
+    now = sum(late) / len(late)
+    told = f"precision by verdicts {now:.3f}, was {was:.3f}"
+    return [Measure("verdict_loss", was - now, drift.verdict_loss, len(late), told)]
 
 
 def _outputs(
@@ -142,7 +157,7 @@ def _outputs(
     if flagged:
         silenced = int(tallies["silenced"].sum()) / flagged
         made.append(Measure("silenced_share", silenced, 0.9, flagged))
-    if reference.flagged_share:
+    if reference.flagged_share and reference.flagged_share * samples >= EXPECTED:
         drop = 1 - flagged / samples / reference.flagged_share
         made.append(Measure("flagged_drop", drop, 0.8, samples))
     return made
@@ -171,29 +186,3 @@ def label_measures(persons: Sequence[str]) -> list[Measure]:
     share = counts["count"][0] / len(persons)
     told = f"{counts['person'][0]} gave {counts['count'][0]} of {len(persons)} verdicts"
     return [Measure("labels_by_one_person", share, FLOOD_SHARE, len(persons), told)]
-
-
-def extraction_measures(queries: pl.DataFrame, threshold: float = 0.5) -> list[Measure]:
-    """Whether somebody asks as one who copies or circumvents (client, score within 0 and 1).
-
-    Of the client with the most queries: how many, what share lies next to the threshold, and how
-    evenly they cover the scores (an attacker's pool does; life piles up at one end). Coverage and
-    budget stand beside each other because a natural-looking pool evades either test alone.
-    """
-    if not queries.height:
-        return []
-    counts = queries["client"].value_counts(sort=True)
-    client, asked = str(counts["client"][0]), int(counts["count"][0])
-    if asked < CLIENT_QUERIES:
-        return [Measure("queries_by_one_client", asked, CLIENT_QUERIES * 10, asked, client)]
-    scores = queries.filter(pl.col("client") == client)["score"]
-    near = float(((scores - threshold).abs() <= BOUNDARY_WIDTH / 2).mean() or 0.0)  # type: ignore[arg-type]
-    bins = (scores.clip(0, 1) * BINS).cast(pl.Int64).clip(0, BINS - 1).value_counts()["count"]
-    covered = 1 - ks_distance(
-        [*sorted(bins.to_list()), *[0] * (BINS - bins.len())], [asked / BINS] * BINS
-    )
-    return [
-        Measure("queries_by_one_client", asked, CLIENT_QUERIES * 10, asked, client),
-        Measure("boundary_share", near, BOUNDARY_SHARE, asked, client),
-        Measure("extraction_coverage", covered, COVERAGE, asked, client),
-    ]
