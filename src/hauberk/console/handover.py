@@ -1,4 +1,6 @@
-"""Hands acts over to the home's ledger, exactly once, whenever the home can be written.
+"""Hands acts over to the home, exactly once: into its inbox, and where it is free into the ledger.
+
+Whoever writes the home (a watch, a scan) takes them from the inbox; this notes that they did.
 
 See docs/decisions/0008-acts-wait-in-the-console.md.
 """
@@ -12,15 +14,20 @@ from pathlib import Path
 from sqlalchemy import insert, select, update
 
 from hauberk.errors import HauberkError, HomeBusyError
-from hauberk.store import Commit, Home
+from hauberk.events import act_record
+from hauberk.pipeline import take_waiting
+from hauberk.store import Home, Inbox
 
 from . import acts
 from .database import Database
 from .tables import facts
 
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 0.5
 AT_ONCE = 1000
-"""Acts that one commit takes."""
+"""Acts that are handed over at once."""
+
+WRITER = "console"
+"""Name of the console's part of the inbox."""
 
 _POSITION = "ledger_position"
 
@@ -34,18 +41,19 @@ class Standing:
 
 
 class Handover:
-    """Takes acts from the console's database to the ledger, in their order."""
+    """Takes acts from the console's database to the home, in their order."""
 
     def __init__(self, database: Database, home: Path, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._home = home
+        self._inbox = Inbox(home, WRITER)
         self._clock = clock
         self._reason = ""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Hand over every few seconds from now on."""
+        """Hand over from now on, as acts come."""
         self._thread = threading.Thread(target=self._work, name="handover", daemon=True)
         self._thread.start()
 
@@ -67,14 +75,10 @@ class Handover:
             self.hand_over()
 
     def hand_over(self) -> None:
-        """Hand over what waits, if anything does and the home is free. Never raises."""
+        """Leave what waits in the inbox, and take it if the home is free. Never raises."""
         try:
-            with self._database.read() as connection:
-                if not acts.number_waiting(connection):
-                    return
-            with Home.open(self._home, create=False) as home:
-                while self._batch(home):
-                    pass
+            while self._batch():
+                pass
         except HomeBusyError as error:
             self._reason = error.what
         except HauberkError as error:
@@ -84,37 +88,57 @@ class Handover:
         else:
             self._reason = ""
 
-    def _batch(self, home: Home) -> bool:
+    def _batch(self) -> bool:
         """Hand over some acts; whether there may be more.
 
-        The ledger is asked first which of them it has: a process that died after the commit, and
-        before it noted so here, has handed them over.
+        What lies in the inbox is looked at before the ledger: an act that is taken in between is
+        seen in either, and none is left a second time.
         """
-        position = self._position(home)
         with self._database.read() as connection:
             waiting = acts.waiting(connection, AT_ONCE)
-        there = {
-            str(entry.get("act"))
-            for entry in home.ledger.entries(position)
-            if str(entry.get("type")).startswith(acts.PREFIX)
-        }
-        missing = [one for one in waiting if one.uid not in there]
+        if not waiting:
+            return False
+        lying = {_act_of(one.get("entry")) for one in self._inbox.waiting()}
+        self._note_entered()
+        with self._database.read() as connection:
+            waiting = acts.waiting(connection, AT_ONCE)
+        missing = [act_record(one.body) for one in waiting if one.uid not in lying]
         if missing:
-            home.commit(Commit(entries=[one.body for one in missing]))
-        with self._database.write() as connection:
-            acts.mark_entered(connection, [one.uid for one in waiting], self._clock())
-            connection.execute(
-                update(facts).where(facts.c.key == _POSITION).values(value=str(home.ledger.size))
-            )
+            self._inbox.append(missing)
+        try:
+            with Home.open(self._home, create=False) as home:
+                take_waiting(home)
+        finally:
+            self._note_entered()
         return len(waiting) == AT_ONCE
 
-    def _position(self, home: Home) -> int:
+    def _note_entered(self) -> None:
+        """Mark the acts that the ledger has."""
+        with Home.open(self._home, read_only=True) as home:
+            size = home.ledger.size
+            position = self._position(size)
+            there = [
+                _act_of(entry)
+                for entry in home.ledger.entries(position, size)
+                if str(entry.get("type")).startswith(acts.PREFIX)
+            ]
+        with self._database.write() as connection:
+            acts.mark_entered(connection, there, self._clock())
+            connection.execute(
+                update(facts).where(facts.c.key == _POSITION).values(value=str(size))
+            )
+
+    def _position(self, size: int) -> int:
         """From where on the ledger may hold acts that are not marked as entered."""
         with self._database.write() as connection:
             query = select(facts.c.value).where(facts.c.key == _POSITION)
             stored = connection.execute(query).scalar()
             if stored is None:
                 # Nothing of this database was ever handed over.
-                stored = str(home.ledger.size)
+                stored = str(size)
                 connection.execute(insert(facts).values(key=_POSITION, value=stored))
         return int(stored)
+
+
+def _act_of(entry: object) -> str:
+    return str(entry.get("act")) if isinstance(entry, dict) else ""

@@ -12,12 +12,14 @@ from .finding import (
     no_findings,
 )
 from .own import (
+    CONSOLE_SERVICE,
     OWN_CLASS,
     OWN_FORMAT,
     OWN_FORMAT_VERSION,
     OWN_PRODUCT,
     OWN_SERVICE,
     SOURCES_SERVICE,
+    act_record,
     own_columns,
     own_service,
 )
@@ -36,6 +38,7 @@ from .schema import (
 from .time import EARLIEST, LATEST, from_epoch_seconds, from_iso, is_plausible
 
 __all__ = [
+    "CONSOLE_SERVICE",
     "EARLIEST",
     "FINDING_SCHEMA",
     "LATEST",
@@ -60,6 +63,7 @@ __all__ = [
     "Status",
     "Tactic",
     "Technique",
+    "act_record",
     "class_tables",
     "column_type",
     "conform",

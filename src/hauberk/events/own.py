@@ -1,9 +1,9 @@
 """Records of Hauberk's own doings: flat JSON objects, and the columns that they become.
 
-What happens to models and to sources is an event in the same lake as everything else. A record is
-one JSON object with flat names, which are what Sigma rules read (`product: hauberk`, `service:
-models` or `sources`); it becomes an Application Lifecycle event (OCSF 6002), of models with the
-`ai_model` of OCSF's `ai_operation` profile.
+What happens to models and to sources, and what people do, is an event in the same lake as all
+else. A record is one JSON object with flat names, which are what Sigma rules read (`product:
+hauberk`, `service: models`, `sources` or `console`); it becomes an Application Lifecycle event
+(OCSF 6002), of models with the `ai_model` of OCSF's `ai_operation` profile.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,15 @@ OWN_PRODUCT, OWN_SERVICE, OWN_FORMAT, OWN_FORMAT_VERSION = "hauberk", "models", 
 SOURCES_SERVICE = "sources"
 """The log of what Hauberk has to say of its sources."""
 
+CONSOLE_SERVICE = "console"
+"""The log of what people do: verdicts, comments, sign-ins, changes of roles."""
+
 OWN_CLASS = EventClass.APPLICATION_LIFECYCLE
+
+_FRAME = frozenset({"type", "act", "by", "at", "previous"})
+_FAILED = frozenset({"locked-out", "session-copied"})
+_SAID = 200
+"""Characters of what an act says that stand beside it."""
 
 _ACTIVITIES = {
     "register": 1,
@@ -49,7 +57,34 @@ _TEXTS = {
 
 def own_service(record: Mapping[str, object]) -> str:
     """The log that a record stands in."""
-    return SOURCES_SERVICE if record.get("log") == SOURCES_SERVICE else OWN_SERVICE
+    log = record.get("log")
+    return str(log) if log in (SOURCES_SERVICE, CONSOLE_SERVICE) else OWN_SERVICE
+
+
+def act_record(entry: Mapping[str, object]) -> dict[str, object]:
+    """The record of an act (`type`, `act`, `by`, `at` and what it says), with the act itself in it.
+
+    What the act says stands beside it under flat names, for rules, cut to what they need.
+    """
+    kind = str(entry.get("type", "")).partition(".")[2]
+    said = {
+        name: str(value)[:_SAID]
+        for name, value in entry.items()
+        if name not in _FRAME and isinstance(value, str | int | float)
+    }
+    about = f" on incident {said['incident']}" if said.get("incident") else ""
+    return {
+        **said,
+        "class_uid": int(OWN_CLASS),
+        "product": OWN_PRODUCT,
+        "log": CONSOLE_SERVICE,
+        "time": str(entry.get("at", "")),
+        "operation": kind,
+        "actor": str(entry.get("by", "")),
+        "status": "failure" if kind in _FAILED else "success",
+        "message": f"{entry.get('by') or 'nobody signed in'}: {kind}{about}",
+        "entry": dict(entry),
+    }
 
 
 def own_columns(records: Sequence[Mapping[str, object]]) -> pl.DataFrame:

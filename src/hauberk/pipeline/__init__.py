@@ -1,5 +1,6 @@
 """Floor 6: what runs a scan, a hunt, a replay and a verification."""
 
+from .acts import Acts, leave, take_waiting
 from .explaining import Explained, explain_event, explain_file, find_rule
 from .hunting import Hunt, hunt
 from .interface import (
@@ -23,6 +24,7 @@ from .suppressing import Trial, draft, lift, list_suppressions, suppress, tried
 
 __all__ = [
     "Accounting",
+    "Acts",
     "Compared",
     "Explained",
     "FindingView",
@@ -49,6 +51,7 @@ __all__ = [
     "hunt",
     "judge_own",
     "known_rules",
+    "leave",
     "lift",
     "list_suppressions",
     "load_incident",
@@ -58,6 +61,7 @@ __all__ = [
     "scan",
     "stored_incident",
     "suppress",
+    "take_waiting",
     "tried",
     "update_rules",
     "watch",

@@ -32,6 +32,13 @@ class Portion:
     parsings: list[Parsing] = field(default_factory=list)
     bytes: int = 0
     events: int = 0
+    entries: list[Mapping[str, object]] = field(default_factory=list)  # further ones of the ledger
+    states: dict[str, Mapping[str, pl.DataFrame]] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to commit."""
+        return not (self.parsings or self.entries or self.states)
 
     def add(self, parsing: Parsing) -> None:
         """Take one batch in."""
@@ -64,8 +71,9 @@ class Portion:
             findings=pl.concat(
                 [no_findings(), *(p.findings for p in self.parsings if p.findings.height)]
             ),
-            states=_joined([parsing.left for parsing in self.parsings]),
+            states={**_joined([parsing.left for parsing in self.parsings]), **self.states},
             facts=facts,
+            entries=self.entries,
         )
 
 

@@ -24,6 +24,7 @@ from hauberk.ingest.receivers import Sources
 from hauberk.store import Home
 from hauberk.triage import BUDGET, Incident
 
+from .acts import Acts
 from .committing import Committer, Portion
 from .interface import ScanOptions, Silent
 from .modelled import model_judges
@@ -166,6 +167,7 @@ class _Front:
         self._follower = Follower([*options.paths, *sources.paths], self._known)
         self._told = told
         self._behind = behind
+        self._acts = Acts(home, fields)
         self._portion = Portion()
         self._since = time.monotonic()  # when the oldest record of the portion was read
         self._pace = Pace()
@@ -189,6 +191,7 @@ class _Front:
                             stop.wait(POLL_SECONDS)
             finally:
                 self._follower.close()
+            self._take_acts()
             self._commit(committer)
             committer.wait()
         return self._pace
@@ -210,20 +213,32 @@ class _Front:
                 self._judge(item)
                 if self._portion.full:
                     self._commit(committer)
-        if self._portion.parsings and time.monotonic() - self._since >= COMMIT_SECONDS:
+        self._take_acts()
+        if not self._portion.empty and time.monotonic() - self._since >= COMMIT_SECONDS:
             self._commit(committer)
         return came
 
+    def _take_acts(self) -> None:
+        """What people did meanwhile; it is committed with what else has come."""
+        began = self._portion.empty
+        for parsing in self._acts.add_to(self._portion):
+            self._tell(parsing)
+        if began and not self._portion.empty:
+            self._since = time.monotonic()
+
     def _judge(self, batch: Batch) -> None:
-        if not self._portion.parsings:
+        if self._portion.empty:
             self._since = time.monotonic()
         if any(one.entry.batch_id == batch.batch_id for one in self._portion.parsings):
             return
         parsing = parse(batch, self._fields)
-        self._pace.findings += self._told.findings(parsing.findings)
-        self._told.faults(parsing.faults)
+        self._tell(parsing)
         self._portion.add(parsing)
         self._count(parsing)
+
+    def _tell(self, parsing: Parsing) -> None:
+        self._pace.findings += self._told.findings(parsing.findings)
+        self._told.faults(parsing.faults)
 
     def _count(self, parsing: Parsing) -> None:
         entry = parsing.entry
@@ -237,7 +252,7 @@ class _Front:
                 self._pace.newest = max(self._pace.newest or newest, newest)
 
     def _commit(self, committer: Committer) -> None:
-        if not self._portion.parsings:
+        if self._portion.empty:
             return
         committer.submit(self._portion.commit(self._facts))
         self._pace.commits += 1

@@ -3,6 +3,7 @@
 from .commit import MAX_HEAD, BatchEntry, Commit, DeadLetter, StoredIncident
 from .durable import is_disk_full
 from .home import Home
+from .inbox import INBOX, Inbox, InboxReader, Place, Waiting
 from .lake import Lake, TimeSlice
 from .ledger import Ledger
 from .proven import Entry
@@ -13,6 +14,7 @@ from .verify import verify
 from .writer import Step
 
 __all__ = [
+    "INBOX",
     "MAX_HEAD",
     "SETTINGS",
     "Accounting",
@@ -24,9 +26,12 @@ __all__ = [
     "Fault",
     "FaultKind",
     "Home",
+    "Inbox",
+    "InboxReader",
     "KnownRange",
     "Lake",
     "Ledger",
+    "Place",
     "Records",
     "Settings",
     "SourceAccount",
@@ -35,6 +40,7 @@ __all__ = [
     "Table",
     "TimeSlice",
     "VerifyReport",
+    "Waiting",
     "is_disk_full",
     "load_settings",
     "read_settings",
