@@ -53,9 +53,13 @@ COMMANDS = {
     "console": Listed(
         "console", "Serve the console: incidents in a browser, for several people, over TLS."
     ),
+    "up": Listed("up", "Run everything on this machine: watch and console, kept alive."),
+    "down": Listed("down", "End what `up` runs, in order."),
+    "status": Listed("status", "Say how the parts that `up` runs are."),
     "show": Listed(
         "show", "Show an incident's timeline, or every reason of a finding with its numbers."
     ),
+    "hunt": Listed("hunt", "Ask the lake in SQL: events, findings and incidents."),
     "verify": Listed(
         "verify", "Prove that lake, dead letters, records and ledger are what was committed."
     ),

@@ -1,7 +1,9 @@
 """Floor 7: a scan as people and machines read it."""
 
+from .answers import cell, print_answer, print_tables, write_csv, write_rows
 from .graph import HEIGHT, WIDTH, Graph, draw
 from .html import EvidenceRow, evidence_row, page_style, weight_bars, write_html
+from .hunting import CATALOGUE, Answer, Bounds, Column, Described, Question, Value, ask
 from .lines import finding_line, incident_line, pace_line
 from .models import (
     as_facts,
@@ -33,12 +35,21 @@ from .views import print_finding, print_incident, print_replay, print_verificati
 from .words import bits, count, entity_phrases, moment, percent, plain, span, tactic_titles
 
 __all__ = [
+    "CATALOGUE",
     "HEIGHT",
     "WIDTH",
+    "Answer",
+    "Bounds",
+    "Column",
+    "Described",
     "EvidenceRow",
     "Graph",
+    "Question",
+    "Value",
     "as_facts",
+    "ask",
     "bits",
+    "cell",
     "count",
     "coverage",
     "decision_lines",
@@ -59,6 +70,7 @@ __all__ = [
     "percent",
     "plain",
     "policy_lines",
+    "print_answer",
     "print_coverage",
     "print_explained",
     "print_finding",
@@ -68,6 +80,7 @@ __all__ = [
     "print_rules",
     "print_scan",
     "print_suppressions",
+    "print_tables",
     "print_trial",
     "print_update",
     "print_verification",
@@ -77,9 +90,11 @@ __all__ = [
     "tactic_titles",
     "weight_bars",
     "when",
+    "write_csv",
     "write_findings",
     "write_html",
     "write_incidents",
     "write_json",
+    "write_rows",
     "write_view",
 ]

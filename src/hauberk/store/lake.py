@@ -71,6 +71,20 @@ class Lake:
             frame = frame.filter(pl.col("commit") > after_commit)
         return frame.select(names)
 
+    def files(
+        self, table: str, since: datetime | None = None, until: datetime | None = None
+    ) -> list[Path]:
+        """The committed files of a table that can hold rows with since <= time < until.
+
+        Findings have no bounds: all of their files are given.
+        """
+        query = self._live(table)
+        if since is not None and table != FINDINGS:
+            query = query.where(tables.files.c.max_time >= bound(to_micros(since)))
+        if until is not None and table != FINDINGS:
+            query = query.where(tables.files.c.min_time <= bound(to_micros(until)))
+        return [Path(one) for one in self._paths(query)]
+
     def event_classes(self) -> list[EventClass]:
         """Classes that have events, in order of their uids."""
         files = tables.files
