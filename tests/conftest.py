@@ -2,10 +2,12 @@
 
 import importlib.util
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -43,17 +45,44 @@ def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
     return unpack
 
 
+def _module(relative: str) -> ModuleType:
+    """A module beside the tests, which are no package."""
+    file = Path(__file__).parent / relative
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def full_commit() -> Callable[..., Commit]:
     """A commit by name that has some of everything (tests/store/commits.py)."""
-    file = Path(__file__).parent / "store" / "commits.py"
-    spec = importlib.util.spec_from_file_location("commits", file)
-    assert spec is not None
-    assert spec.loader is not None
-    commits = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(commits)
-    make: Callable[..., Commit] = commits.full_commit
+    make: Callable[..., Commit] = _module("store/commits.py").full_commit
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server (tests/postgresql_server.py); skips where none is installed."""
+    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
+    servers = _module("postgresql_server.py")
+    programs = servers.binaries()
+    if programs is None:
+        pytest.skip("no PostgreSQL server is installed (looked for initdb)")
+    server = servers.PostgresServer(programs)
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where homes that are made in this test have their records: once in each."""
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres")
+        monkeypatch.setenv("HAUBERK_DATABASE_URL", server.url(server.database()))
+    return str(request.param)
 
 
 @pytest.fixture

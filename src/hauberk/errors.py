@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     REFUSED = 8
     FAULTY = 9
     INCIDENTS = 10
+    UNREACHABLE = 11
 
 
 class HauberkError(Exception):
@@ -65,6 +66,12 @@ class HomeDamagedError(HauberkError):
     """The lake, the records or the ledger are not what was written."""
 
     exit_code = ExitCode.HOME_DAMAGED
+
+
+class UnreachableError(HauberkError):
+    """The database server cannot be reached; nothing committed is lost."""
+
+    exit_code = ExitCode.UNREACHABLE
 
 
 class DiskFullError(HauberkError):

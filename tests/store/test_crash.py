@@ -8,8 +8,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from hauberk.events import EventClass
 from hauberk.store import Commit, Home, Step, verify
 
 FullCommit = Callable[..., Commit]
+URL = "HAUBERK_DATABASE_URL"
 SCRIPT = Path(__file__).with_name("interrupted.py")
 THEN = datetime(2024, 5, 1, tzinfo=UTC)
 STEPS = 12
@@ -67,32 +70,56 @@ def content(path: Path) -> dict[str, object]:
         }
 
 
-@pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory, full_commit: FullCommit) -> Path:
+@dataclass
+class Before:
+    """A home with one commit, and the database that its records are in, if that is on a server."""
+
+    path: Path
+    server: Any = None  # of tests/postgresql_server.py, which is no package
+    database: str = ""
+
+    def copied(self, to: Path, patch: pytest.MonkeyPatch) -> Path:
+        """A copy of the home, and of its database, which stays the one to use in this test."""
+        shutil.copytree(self.path, to)
+        if self.server is not None:
+            patch.setenv(URL, self.server.url(self.server.database(self.database)))
+        return to
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def before(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    full_commit: FullCommit,
+) -> Before:
     """A home with one commit."""
-    path = tmp_path_factory.mktemp("before") / "home"
-    with open_home(path) as home:
-        home.commit(full_commit("a"))
-    return path
+    made = Before(tmp_path_factory.mktemp("before") / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "postgresql":
+            made.server = request.getfixturevalue("postgres")
+            made.database = made.server.database()
+            patch.setenv(URL, made.server.url(made.database))
+        with open_home(made.path) as home:
+            home.commit(full_commit("a"))
+    return made
 
 
 @pytest.fixture(scope="module")
 def undisturbed(
-    tmp_path_factory: pytest.TempPathFactory, before: Path, full_commit: FullCommit
+    tmp_path_factory: pytest.TempPathFactory, before: Before, full_commit: FullCommit
 ) -> dict[str, object]:
     """What a home says after both commits when nothing goes wrong."""
     path = tmp_path_factory.mktemp("undisturbed") / "home"
-    shutil.copytree(before, path)
-    with open_home(path) as home:
-        home.commit(full_commit("b"))
-    return content(path)
+    with pytest.MonkeyPatch.context() as patch:
+        before.copied(path, patch)
+        with open_home(path) as home:
+            home.commit(full_commit("b"))
+        return content(path)
 
 
 @pytest.fixture
-def home_path(tmp_path: Path, before: Path) -> Path:
-    path = tmp_path / "home"
-    shutil.copytree(before, path)
-    return path
+def home_path(tmp_path: Path, before: Before, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return before.copied(tmp_path / "home", monkeypatch)
 
 
 @pytest.mark.slow
@@ -159,6 +186,7 @@ def test_a_disk_that_fills_at_any_step_leaves_the_home_as_before(
     assert content(home_path) == undisturbed
 
 
+@pytest.mark.usefixtures("engine")
 def test_the_first_commit_of_a_home_can_fail_at_any_step(
     tmp_path: Path, full_commit: FullCommit
 ) -> None:

@@ -36,14 +36,14 @@ def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> No
     (tmp_path / "migrated.sqlite3").touch()
     migrated = create_engine(f"sqlite:///{tmp_path / 'migrated.sqlite3'}")
     made = database.open_for_writing(tmp_path)
-    with migrated.connect() as connection, made.connect() as other:
-        database.migrate(connection, None, tmp_path)
+    with migrated.connect() as connection, made.writing.connect() as other:
+        database.migrate(connection, None, str(tmp_path))
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
         assert schema_of(connection) == schema_of(other)
         versions = [one.exec_driver_sql("SELECT * FROM alembic_version").all()
                     for one in (connection, other)]  # fmt: skip
         assert versions[0] == versions[1]
-    made.dispose()
+    made.close()
     migrated.dispose()
 
 
@@ -84,8 +84,8 @@ def test_a_database_that_is_none_is_told(make_home: Callable[..., Path]) -> None
 
 
 def test_the_database_keeps_a_commit_through_a_power_cut(make_home: Callable[..., Path]) -> None:
-    engine = database.open_for_writing(make_home("a"))
-    with engine.connect() as connection:
+    opened = database.open_for_writing(make_home("a"))
+    with opened.writing.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
-    engine.dispose()
+    opened.close()

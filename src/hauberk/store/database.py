@@ -1,8 +1,12 @@
-"""Opens the records database: SQLite in WAL mode, an older schema migrated by Alembic."""
+"""Opens the records database: SQLite in the home, or PostgreSQL where a setting names a server.
+
+An older schema of SQLite is migrated when the home is opened for writing. A server is shared and
+looked after by others: there `hauberk db upgrade` does it, and nothing else.
+"""
 
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from sqlalchemy import (
     Column,
@@ -12,80 +16,123 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
-    create_engine,
-    event,
     insert,
     inspect,
     text,
 )
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from hauberk.errors import HomeDamagedError, UsageError
 
+from . import postgresql
+from .postgresql import MARKER, Patience
+from .sqlite import DATABASE, engine_for
 from .tables import SCHEMA_REVISION, metadata
 
-DATABASE = "records.sqlite3"
+SCHEMA = "hauberk"
+"""What the name of the records' schema begins with, in PostgreSQL."""
 
 
-def _engine(uri: str, *, begin: str) -> Engine:
-    engine = create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=30),
-        poolclass=QueuePool,
-    )
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A database that was opened. With SQLite `writing` is the same engine as `reading`."""
 
-    # The driver's own way of opening transactions leaves reads outside of them; a reader must see
-    # one state of the database from its first query to its last.
-    @event.listens_for(engine, "connect")
-    def _connected(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None
+    reading: Engine
+    writing: Engine
+    place: str
 
-    @event.listens_for(engine, "begin")
-    def _begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.reading.dispose()
+        self.writing.dispose()
 
 
-def open_for_writing(folder: Path) -> Engine:
-    """The database of a home, made or migrated where needed.
+def is_there(folder: Path) -> bool:
+    """Whether the folder has records, in a file or on a server."""
+    return (folder / DATABASE).exists() or (folder / MARKER).exists()
 
-    Raises HomeDamagedError where it is none, or lost what the folder beside it still has, and
-    UsageError where a newer version of Hauberk made it.
+
+def schema_of(home_id: str, begins: str = SCHEMA) -> str:
+    """Name of the schema in which a home's records are."""
+    return f"{begins}_{home_id}"
+
+
+def open_for_writing(folder: Path, patience: Patience | None = None) -> Opened:
+    """The database of a home, made where needed, migrated where it is SQLite.
+
+    Raises HomeDamagedError where it is none, or lost what the folder beside it still has,
+    UsageError where a newer version of Hauberk made it, or an older one in PostgreSQL,
+    UnreachableError where the server cannot be reached.
     """
+    home_id = postgresql.id_of(folder)
+    if home_id is None:
+        server = postgresql.server_of(folder)
+        if server is None:
+            return _open_sqlite(folder)
+        _refuse_move(folder)
+        check_first(folder, server.label)
+        home_id = postgresql.make_id(folder)
+    return _open_server(folder, schema_of(home_id), patience)
+
+
+def _open_sqlite(folder: Path) -> Opened:
     path = folder / DATABASE
-    fresh = not path.exists()
-    if fresh:
+    if not path.exists():
         path.touch(mode=0o600)
-    engine = _engine(f"file:{quote(str(path))}?mode=rw", begin="BEGIN")
-
-    @event.listens_for(engine, "connect")
-    def _pragmas(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-
+    engine = engine_for(path, writes=True)
     try:
         with engine.connect() as connection:
-            revision = _revision(connection)
+            revision = revision_of(connection)
             if revision is None:
-                _check_first(folder)
+                check_first(folder, str(path))
                 make(connection)
                 connection.commit()
             elif revision != SCHEMA_REVISION:
-                migrate(connection, revision, path)
+                migrate(connection, revision, str(path))
                 connection.commit()
     except BaseException as error:
         engine.dispose()
         if is_damage(error):
             raise damaged(path) from error
         raise
-    return engine
+    return Opened(engine, engine, str(path))
+
+
+def _open_server(folder: Path, schema: str, patience: Patience | None) -> Opened:
+    server = postgresql.required_server(folder)
+    postgresql.make_schema(server, schema)
+    place = f"{server.label}, schema {schema}"
+    writing = postgresql.writing_engine(server, schema, patience)
+    try:
+        with writing.connect() as connection:
+            revision = revision_of(connection)
+            if revision is None:
+                check_first(folder, place)
+                make(connection)
+                connection.commit()
+            else:
+                check_revision(revision, place)
+    except BaseException:
+        writing.dispose()
+        raise
+    return Opened(postgresql.reading_engine(server, schema, patience), writing, place)
+
+
+def _refuse_move(folder: Path) -> None:
+    """A setting alone moves nothing: what is in the file would seem to be gone."""
+    if (folder / DATABASE).exists():
+        raise UsageError(
+            "the settings name a server, but the records of this home are in SQLite",
+            where=str(folder / DATABASE),
+            hint="`hauberk db move` takes them to the server",
+        )
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether this error says that the database's pages are not what SQLite wrote."""
+    """Whether this error says that the database's pages are not what was written."""
     driver = error.orig if isinstance(error, DatabaseError) else error
+    if str(getattr(driver, "sqlstate", None) or "").startswith("XX0"):
+        return True
     code = getattr(driver, "sqlite_errorcode", None)
     # The low byte is the kind of error, the rest says more of it.
     return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -101,63 +148,76 @@ def damaged(path: Path) -> HomeDamagedError:
     )
 
 
-def _check_first(folder: Path) -> None:
+def check_first(folder: Path, place: str) -> None:
     """Refuse to begin anew where a home has been: its files would belong to no commit."""
     left = [name for name in ("lake", "states", "dead-letters") if (folder / name).exists()]
     if left:
         raise HomeDamagedError(
             f"the records database is empty, but the home holds {left[0]}",
-            where=str(folder / DATABASE),
+            where=place,
             hint="Restore the home from a backup, or scan the logs again into another home",
         )
 
 
-def open_for_reading(folder: Path) -> Engine:
+def open_for_reading(folder: Path) -> Opened:
     """The database of a home, not to be changed; works while another process commits.
 
     Raises UsageError where there is none or it is of an older version of Hauberk.
     """
+    home_id = postgresql.id_of(folder)
+    if home_id is not None:
+        server, schema = postgresql.required_server(folder), schema_of(home_id)
+        place = f"{server.label}, schema {schema}"
+        engine = postgresql.reading_engine(server, schema)
+        try:
+            with engine.connect() as connection:
+                check_revision(revision_of(connection), place)
+        except BaseException:
+            engine.dispose()
+            raise
+        return Opened(engine, engine, place)
     path = folder / DATABASE
     if not path.is_file():
         raise UsageError("this is no home", where=str(folder), hint="Scan something into it first")
-    uri = f"file:{quote(str(path))}?mode=ro"
     try:
-        with sqlite3.connect(uri, uri=True) as probe:
-            probe.execute("SELECT 1 FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
-        # On read-only media SQLite cannot keep its shared memory; nothing can change there either.
-        uri += "&immutable=1"
-    except sqlite3.DatabaseError as error:
-        raise damaged(path) from error
-    engine = _engine(uri, begin="BEGIN")
-    try:
+        engine = engine_for(path, writes=False)
         with engine.connect() as connection:
-            revision = _revision(connection)
-    except DatabaseError as error:
+            revision = revision_of(connection)
+    except (DatabaseError, sqlite3.DatabaseError) as error:
         raise damaged(path) from error
+    if revision != SCHEMA_REVISION:
+        engine.dispose()
+    check_revision(revision, str(path), "Open the home once for writing (any scan does)")
+    return Opened(engine, engine, str(path))
+
+
+def check_revision(
+    revision: str | None, place: str, upgrade: str = "Run `hauberk db upgrade`"
+) -> None:
+    """Refuse a schema that this version does not know, or not any more. Raises UsageError."""
     if revision is not None and revision > SCHEMA_REVISION:
-        raise _newer(revision, path)
+        raise _newer(revision, place)
     if revision != SCHEMA_REVISION:
         raise UsageError(
             f"its records are of schema {revision or 'none'}, expected {SCHEMA_REVISION}",
-            where=str(path),
-            hint="Open the home once for writing (any scan does) to bring it up to date",
+            where=place,
+            hint=f"{upgrade} to bring it up to date",
         )
-    return engine
 
 
-def _revision(connection: Connection) -> str | None:
+def revision_of(connection: Connection) -> str | None:
+    """The newest migration that made this database; None where there are no tables."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
     return str(row[0]) if row else None
 
 
-def _newer(revision: str, path: Path) -> UsageError:
+def _newer(revision: str, place: str) -> UsageError:
     return UsageError(
         f"its records are of schema {revision[:40]}, newer than {SCHEMA_REVISION}, the last that"
         " this version knows",
-        where=str(path),
+        where=place,
         hint="Use the version of Hauberk that made this home, or name another home",
     )
 
@@ -178,13 +238,13 @@ def make(connection: Connection) -> None:
     connection.execute(insert(version).values(version_num=SCHEMA_REVISION))
 
 
-def migrate(connection: Connection, revision: str | None, path: Path) -> None:
+def migrate(connection: Connection, revision: str | None, place: str) -> None:
     """Bring the tables of an older version up to date, by Alembic's migrations.
 
     Raises UsageError where a newer version of Hauberk made them.
     """
     if revision is not None and revision > SCHEMA_REVISION:
-        raise _newer(revision, path)
+        raise _newer(revision, place)
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 

@@ -13,22 +13,25 @@ from typing import Self, TypeVar
 import polars as pl
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine, insert, select
+from sqlalchemy.exc import DBAPIError
 
 from hauberk.errors import (
     DiskFullError,
     HauberkError,
     HomeBusyError,
     HomeDamagedError,
+    UnreachableError,
     UsageError,
 )
 from hauberk.events import FINDING_SCHEMA
 
-from . import compaction, database, recovery, tables
+from . import compaction, database, postgresql, recovery, tables
 from .commit import Commit, check
 from .delta_log import DeltaLogs
 from .durable import is_disk_full, make_folder, sync_folders
 from .lake import Lake
 from .ledger import Ledger
+from .postgresql import MARKER, Patience
 from .proven import Entry
 from .records import Records
 from .settings import SETTINGS
@@ -40,6 +43,7 @@ from .signing import (
     load_verifier,
     make_keys,
 )
+from .sqlite import DATABASE
 from .writer import Reach, Step, Writer
 
 KEYS = "keys"
@@ -47,7 +51,7 @@ LOCK = "lock"
 OWNER = "owner"
 RUN = "run"
 """What `hauberk up` keeps while it runs."""
-_BEFORE_THE_FIRST = frozenset({KEYS, LOCK, OWNER, RUN, SETTINGS})
+_BEFORE_THE_FIRST = frozenset({KEYS, LOCK, OWNER, RUN, SETTINGS, f".{MARKER}.part"})
 
 _T = TypeVar("_T")
 Clock = Callable[[], datetime]
@@ -71,15 +75,18 @@ class Home:
     def __init__(
         self,
         path: Path,
-        engine: Engine,
+        opened: database.Opened,
         *,
         lock: FileLock | None,
         signer: Signer | None,
         clock: Clock,
         reach: Reach,
+        patience: Patience | None = None,
     ) -> None:
         self.path = path
-        self._engine = engine
+        self._opened = opened
+        self._engine = opened.writing
+        self._patience = patience
         self._lock = lock
         self._clock = clock
         self._reach = reach
@@ -89,10 +96,10 @@ class Home:
         self._writer: Writer | None = None
         if signer is not None:
             self._logs = DeltaLogs(path, signer.name)
-            self._writer = Writer(path, engine, self._logs, signer, reach)
-        self.records = Records(path, engine)
-        self.lake = Lake(path, engine, None if signer is None else self._compact)
-        self.ledger = Ledger(engine)
+            self._writer = Writer(path, opened.writing, self._logs, signer, reach)
+        self.records = Records(path, opened.reading)
+        self.lake = Lake(path, opened.reading, None if signer is None else self._compact)
+        self.ledger = Ledger(opened.reading)
 
     @classmethod
     def open(
@@ -103,49 +110,93 @@ class Home:
         read_only: bool = False,
         clock: Clock = _now,
         reach: Reach = _no_step,
+        patience: Patience | None = None,
     ) -> "Home":
         """Open a home, making it where `create` allows and bringing it up to date.
 
         For writing it is locked, and what an interrupted commit left is taken away. For reading
         (`read_only`) nothing is locked or changed, and another process may go on committing.
+        Where the records are on a server, `patience` says how long a writer waits for it when it
+        is gone.
 
         Raises HomeBusyError where another process has it open for writing, UsageError where it is
         no home, DiskFullError where there is no room for it, HomeDamagedError where its key is
-        gone.
+        gone, UnreachableError where its server is.
         """
         path = Path(os.path.abspath(path))  # noqa: PTH100  a symbolic link stays what it is
         if read_only:
-            engine = database.open_for_reading(path)
-            return cls(path, engine, lock=None, signer=None, clock=clock, reach=reach)
+            opened = database.open_for_reading(path)
+            return cls(path, opened, lock=None, signer=None, clock=clock, reach=reach)
         _make(path, create=create)
         lock = _lock(path)
         try:
-            engine = database.open_for_writing(path)
-            signer = _signer(path, engine)
-            recovery.roll_back(path, engine)
+            opened = database.open_for_writing(path, patience)
+            try:
+                signer = _signer(path, opened.writing)
+                recovery.roll_back(path, opened.writing)
+            except BaseException:
+                opened.close()
+                raise
         except BaseException as error:
             lock.release()
             if is_disk_full(error):
                 raise _disk_full(path) from error
             raise
-        return cls(path, engine, lock=lock, signer=signer, clock=clock, reach=reach)
+        return cls(
+            path, opened, lock=lock, signer=signer, clock=clock, reach=reach, patience=patience
+        )
 
     def commit(self, commit: Commit) -> int:
         """Make everything in `commit` durable, or nothing; the commit's number.
 
         Raises DiskFullError, after which the home is as before, ValueError where the commit's
-        numbers do not add up or a batch is already stored.
+        numbers do not add up or a batch is already stored, UnreachableError where the server of
+        the records is gone, and nobody is patient: what was under way then is there or not, and
+        the next opening settles it.
         """
         writer = self._for_writing()
         check(commit)
-        for batch_id in self.records.stored([batch.batch_id for batch in commit.batches]):
-            raise ValueError(f"batch {batch_id} is already stored")
+        batches = [batch.batch_id for batch in commit.batches]
         with self._turn:
-            fresh = self._not_stored(commit.findings)
-            number = self._undone_if_it_fails(lambda: writer.write(commit, fresh, self._clock()))
+            for batch_id in self.patiently(lambda: self.records.stored(batches)):
+                raise ValueError(f"batch {batch_id} is already stored")
+            last = self.patiently(self.records.last_commit)
+            fresh = self.patiently(lambda: self._not_stored(commit.findings))
+
+            def attempt() -> int:
+                done = self.records.last_commit() - last
+                if done > 1:
+                    raise HomeBusyError("another process has committed here", where=str(self.path))
+                # The server may have ended a commit whose end it could not tell us.
+                return last + 1 if done else writer.write(commit, fresh, self._clock())
+
+            number = self.patiently(lambda: self._undone_if_it_fails(attempt))
             if self._said is not None and fresh.height:
                 self._said = self._said.append(fresh["uid"].hash())
         return number
+
+    def patiently(self, work: Callable[[], _T]) -> _T:
+        """What `work` returns, done again whenever the records' server was lost over it.
+
+        `work` must be something that may be done again. Raises UnreachableError where nobody is
+        patient, or no longer.
+        """
+        while True:
+            try:
+                return work()
+            except (DBAPIError, UnreachableError) as error:
+                lost = self._lost(error)
+                if lost is None:
+                    raise
+                if self._patience is None or not self._patience.gone(lost):
+                    raise lost from error
+
+    def _lost(self, error: BaseException) -> UnreachableError | None:
+        if isinstance(error, UnreachableError):
+            return error
+        if not postgresql.is_gone(error):
+            return None
+        return postgresql.required_server(self.path).unreachable(error)
 
     def proven_entries(self, prefixes: Sequence[str]) -> list[Entry]:
         """Ledger entries whose types begin so, after the whole ledger was proved.
@@ -164,7 +215,7 @@ class Home:
     @property
     def origin(self) -> str:
         """The name of this home's ledger, by which statements are bound to it."""
-        with self._engine.connect() as connection:
+        with self._opened.reading.connect() as connection:
             query = select(tables.home.c.value).where(tables.home.c.key == "origin")
             return str(connection.execute(query).scalar_one())
 
@@ -176,7 +227,7 @@ class Home:
     def close(self) -> None:
         """Release the home, once a commit that another thread is in has ended."""
         with self._turn:
-            self._engine.dispose()
+            self._opened.close()
             if self._lock is not None:
                 (self.path / OWNER).unlink(missing_ok=True)
                 self._lock.release()
@@ -190,9 +241,16 @@ class Home:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Release the home. Raises HomeDamagedError in place of an error that damage led to."""
+        """Release the home.
+
+        Raises HomeDamagedError or UnreachableError in place of an error that damage, or the loss
+        of the records' server, led to.
+        """
         self.close()
         if isinstance(error, Exception) and not isinstance(error, HauberkError):
+            lost = self._lost(error)
+            if lost is not None:
+                raise lost from error
             damage = _damage(self.path, error)
             if damage is not None:
                 raise damage from error
@@ -254,7 +312,7 @@ def _changed(again: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
 
 
 def _make(path: Path, *, create: bool) -> None:
-    known = (path / database.DATABASE).exists()
+    known = database.is_there(path)
     if not known and not create:
         raise UsageError("there is no home here", where=str(path), hint="Scan something into it")
     try:
@@ -317,7 +375,7 @@ def _damage(path: Path, error: Exception) -> HomeDamagedError | None:
     Readers of the lake say which file in their text alone.
     """
     if database.is_damage(error):
-        return database.damaged(path / database.DATABASE)
+        return database.damaged(path / DATABASE)
     said = str(error)
     of_the_lake = isinstance(error, OSError | pl.exceptions.PolarsError) and (
         # A long path is shortened in what they say.

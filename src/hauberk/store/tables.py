@@ -16,8 +16,9 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
-    Text,
 )
+from sqlalchemy import Text as _Text
+from sqlalchemy.dialects.postgresql import TEXT
 
 SCHEMA_REVISION = "0001"
 """The newest migration."""
@@ -35,6 +36,9 @@ def from_micros(micros: int) -> datetime:
     """Microseconds since 1970 as an aware time."""
     return _EPOCH + timedelta(microseconds=micros)
 
+
+# Ordered and compared by bytes, as SQLite does, whatever language a server was set up for.
+Text = _Text().with_variant(TEXT(collation="C"), "postgresql")
 
 metadata = MetaData()
 

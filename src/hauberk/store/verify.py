@@ -16,6 +16,7 @@ from .check_records import check_records
 from .expected import Expected, check_sums, read_entries
 from .home import KEYS
 from .signing import KEY_FILE, PUBLIC_KEY_FILE, Verifier, load_signer, load_verifier
+from .sqlite import DATABASE
 from .verification import Fault, FaultKind, Note, VerifyReport, short
 
 _UNREADABLE = (
@@ -48,9 +49,10 @@ def verify(
     counts: dict[str, int] = {}
     checkpoint: str | None = None
     interrupted: int | None = None
-    where = database.DATABASE
+    where = DATABASE
     try:
-        engine = database.open_for_reading(path)
+        opened = database.open_for_reading(path)
+        engine, where = opened.reading, Path(opened.place).name
         try:
             with engine.connect() as connection:
                 _check_integrity(connection, note)
@@ -68,7 +70,7 @@ def verify(
                 strange = [name for name in strange if os.path.lexists(path / name)]
                 _check_strange(connection, strange, expected, interrupted, note)
         finally:
-            engine.dispose()
+            opened.close()
     except HomeDamagedError as error:
         note(FaultKind.UNREADABLE, where, "the records database", error.what)
     except _UNREADABLE as error:
@@ -82,7 +84,7 @@ def _check_integrity(connection: Connection, note: Note) -> None:
     if connection.dialect.name == "sqlite":
         for (said,) in connection.execute(text("PRAGMA integrity_check(20)")):
             if said != "ok":
-                note(FaultKind.CHANGED, database.DATABASE, "sound pages", said)
+                note(FaultKind.CHANGED, DATABASE, "sound pages", said)
 
 
 def _verifier(
