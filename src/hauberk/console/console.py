@@ -10,6 +10,7 @@ from .accounts import Accounts
 from .cases import Cases
 from .database import Database, open_database
 from .handover import Handover
+from .hunts import Hunts
 from .passwords import Cost, Passwords
 from .private_files import make_private_folder
 from .reading import Reading
@@ -36,6 +37,7 @@ class Console:
     reading: Reading
     handover: Handover
     verifying: Verifying
+    hunts: Hunts
     clock: Callable[[], datetime]
     stopping: threading.Event = field(default_factory=threading.Event)
     changes: int = 0
@@ -48,14 +50,16 @@ class Console:
         folder = make_private_folder(home / FOLDER)
         database = open_database(home)
         hasher = Passwords(cost or Cost())
+        reading = Reading(home)
         return cls(
             database,
             Accounts(database, hasher, Seal.of(folder)),
             Sessions(database),
             Cases(database),
-            Reading(home),
+            reading,
             Handover(database, home, clock),
             Verifying(home, clock),
+            Hunts(database, reading, clock),
             clock,
         )
 

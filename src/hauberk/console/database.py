@@ -1,4 +1,7 @@
-"""Opens the console's database: SQLite in WAL mode, for its owner alone, migrated by Alembic."""
+"""Opens the console's database: SQLite in WAL mode, for its owner alone, migrated by Alembic.
+
+Where the home's records are in PostgreSQL it is there too, in a schema of its own.
+"""
 
 import sqlite3
 from collections.abc import Iterator
@@ -12,12 +15,16 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from hauberk.errors import HomeDamagedError, UsageError
+from hauberk.store import Schema, schema_of
 
 from .tables import SCHEMA_REVISION
 
 FILE = "console.sqlite3"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SCHEMA = "console"
+"""What the name of its schema begins with, in PostgreSQL."""
+
 _WRITES = "hauberk_writes"
 
 
@@ -34,14 +41,14 @@ def from_micros(micros: int) -> datetime:
 class Database:
     """The database, to be read from and written to by any thread."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._writing = engine.execution_options(**{_WRITES: True})
+    def __init__(self, reading: Engine, writing: Engine) -> None:
+        self._reading = reading
+        self._writing = writing
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one state from its first query to its last."""
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             yield connection
 
     @contextmanager
@@ -51,29 +58,27 @@ class Database:
             yield connection
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._engine.dispose()
+        """Let go of every connection."""
+        self._reading.dispose()
+        self._writing.dispose()
 
 
 def open_database(home: Path) -> Database:
-    """The console's database of a home, made or migrated where needed.
+    """The console's database of a home, made where needed, migrated where it is SQLite.
 
-    Raises HomeDamagedError where the file is none, UsageError where a newer version made it.
+    Raises HomeDamagedError where the file is none, UsageError where a newer version made it, or an
+    older one in PostgreSQL, UnreachableError where the server is gone.
     """
+    schema = schema_of(home, SCHEMA)
+    if schema is not None:
+        return _open_server(schema)
     path = home / FILE
     if not path.exists():
         path.touch(mode=0o600)
     engine = _engine(path)
     try:
         with engine.connect() as connection:
-            revision = _revision(connection)
-            if revision is not None and revision > SCHEMA_REVISION:
-                raise UsageError(
-                    f"its schema {revision[:40]} is newer than {SCHEMA_REVISION}",
-                    where=str(path),
-                    hint="Use the version of Hauberk that made it",
-                )
-            if revision != SCHEMA_REVISION:
+            if check_revision(connection, str(path)) != SCHEMA_REVISION:
                 migrate(connection)
                 connection.commit()
     except DatabaseError as error:
@@ -86,7 +91,46 @@ def open_database(home: Path) -> Database:
     except BaseException:
         engine.dispose()
         raise
-    return Database(engine)
+    return Database(engine, engine.execution_options(**{_WRITES: True}))
+
+
+def _open_server(schema: Schema) -> Database:
+    schema.make()
+    writing = schema.writing_engine()
+
+    @event.listens_for(writing, "begin")
+    def _begun(connection: Connection) -> None:
+        # Each statement sees what was committed before it, and nobody else commits meanwhile.
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({schema.lock_key})")
+
+    try:
+        with writing.connect() as connection:
+            revision = check_revision(connection, schema.label)
+            if revision is None:
+                migrate(connection)
+                connection.commit()
+            elif revision != SCHEMA_REVISION:
+                raise UsageError(
+                    f"the console's schema is {revision}, expected {SCHEMA_REVISION}",
+                    where=schema.label,
+                    hint="Run `hauberk db upgrade` to bring it up to date",
+                )
+    except BaseException:
+        writing.dispose()
+        raise
+    return Database(schema.reading_engine(), writing)
+
+
+def check_revision(connection: Connection, place: str) -> str | None:
+    """The newest migration that made this database. Raises UsageError where it is not known."""
+    revision = _revision(connection)
+    if revision is not None and revision > SCHEMA_REVISION:
+        raise UsageError(
+            f"its schema {revision[:40]} is newer than {SCHEMA_REVISION}",
+            where=place,
+            hint="Use the version of Hauberk that made it",
+        )
+    return revision
 
 
 def _engine(path: Path) -> Engine:

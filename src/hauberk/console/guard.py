@@ -50,7 +50,7 @@ class Form:
             pairs = []
         for name, value in pairs:
             kept = value[:_MAX_FIELD].encode("utf-8", "replace").decode()
-            clean = "".join(one for one in kept if one == "\n" or one.isprintable())
+            clean = "".join(one for one in kept if one in "\n\t" or one.isprintable())
             self._fields.setdefault(name, []).append(clean)
 
     def one(self, name: str) -> str:

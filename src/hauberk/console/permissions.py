@@ -27,6 +27,9 @@ class Permission(StrEnum):
     JUDGE_INCIDENTS = "judge incidents"
     """Give a verdict."""
 
+    HUNT = "hunt"
+    """Ask the lake in SQL, which shows all that it holds."""
+
     READ_HEALTH = "read health"
     READ_AUDIT = "read audit"
     READ_PEOPLE = "read people"
@@ -58,8 +61,13 @@ _READS = frozenset(
 ROLES: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: _READS,
     Role.ANALYST: _READS
-    | {Permission.READ_EVIDENCE, Permission.WORK_INCIDENTS, Permission.JUDGE_INCIDENTS},
-    Role.RESPONDER: _READS | {Permission.READ_EVIDENCE, Permission.WORK_INCIDENTS},
+    | {
+        Permission.READ_EVIDENCE,
+        Permission.WORK_INCIDENTS,
+        Permission.JUDGE_INCIDENTS,
+        Permission.HUNT,
+    },
+    Role.RESPONDER: _READS | {Permission.READ_EVIDENCE, Permission.WORK_INCIDENTS, Permission.HUNT},
     Role.APPROVER: _READS | {Permission.READ_EVIDENCE},
     Role.MODEL_OWNER: _READS,
     Role.RISK_BOARD: _READS | {Permission.READ_AUDIT},

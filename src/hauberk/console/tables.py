@@ -3,10 +3,15 @@
 Times are microseconds since 1970 (UTC). `migrations/` makes these tables; a test holds both equal.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table
+from sqlalchemy import Text as _Text
+from sqlalchemy.dialects.postgresql import TEXT
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The newest migration."""
+
+# Ordered and compared by bytes, as SQLite does, whatever language a server was set up for.
+Text = _Text().with_variant(TEXT(collation="C"), "postgresql")
 
 metadata = MetaData()
 
@@ -87,4 +92,15 @@ acts = Table(
     Column("entered", BigInteger),
     Index("acts_by_incident", "incident"),
     Index("acts_by_entered", "entered"),
+)
+
+# Questions that somebody saved for everybody who may hunt.
+hunts = Table(
+    "hunts",
+    metadata,
+    Column("uid", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("sql", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
 )

@@ -32,6 +32,11 @@
   };
   const typing = (target) => target.matches?.("input, textarea, select");
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      const field = event.target.closest?.("[data-submit]");
+      field?.form.requestSubmit(field.form.querySelector("[data-run]"));
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (typing(event.target)) {
       if (event.key === "Escape") event.target.blur();

@@ -2,72 +2,75 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
+TEXT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     """Make every table."""
     op.create_table(
         "facts",
-        sa.Column("key", sa.Text(), primary_key=True),
-        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("key", TEXT, primary_key=True),
+        sa.Column("value", TEXT, nullable=False),
     )
     op.create_table(
         "accounts",
-        sa.Column("name", sa.Text(), primary_key=True),
-        sa.Column("roles", sa.Text(), nullable=False),
-        sa.Column("password", sa.Text(), nullable=False),
-        sa.Column("totp", sa.Text(), nullable=False),
+        sa.Column("name", TEXT, primary_key=True),
+        sa.Column("roles", TEXT, nullable=False),
+        sa.Column("password", TEXT, nullable=False),
+        sa.Column("totp", TEXT, nullable=False),
         sa.Column("totp_step", sa.BigInteger(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("disabled", sa.BigInteger()),
     )
     op.create_table(
         "invitations",
-        sa.Column("token", sa.Text(), primary_key=True),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("roles", sa.Text(), nullable=False),
-        sa.Column("totp", sa.Text(), nullable=False),
+        sa.Column("token", TEXT, primary_key=True),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("roles", TEXT, nullable=False),
+        sa.Column("totp", TEXT, nullable=False),
         sa.Column("expires", sa.BigInteger(), nullable=False),
     )
     op.create_table(
         "sessions",
-        sa.Column("uid", sa.Text(), primary_key=True),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("token", sa.Text(), nullable=False, unique=True),
-        sa.Column("previous", sa.Text(), unique=True),
+        sa.Column("uid", TEXT, primary_key=True),
+        sa.Column("account", TEXT, nullable=False),
+        sa.Column("token", TEXT, nullable=False, unique=True),
+        sa.Column("previous", TEXT, unique=True),
         sa.Column("rotated", sa.BigInteger(), nullable=False),
-        sa.Column("csrf", sa.Text(), nullable=False),
+        sa.Column("csrf", TEXT, nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("seen", sa.BigInteger(), nullable=False),
-        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("address", TEXT, nullable=False),
     )
     op.create_index("sessions_by_account", "sessions", ["account"])
     op.create_table(
         "failures",
-        sa.Column("subject", sa.Text(), primary_key=True),
+        sa.Column("subject", TEXT, primary_key=True),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("last", sa.BigInteger(), nullable=False),
     )
     op.create_table(
         "cases",
-        sa.Column("incident", sa.Text(), primary_key=True),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("assignee", sa.Text(), nullable=False),
-        sa.Column("verdict", sa.Text(), nullable=False),
+        sa.Column("incident", TEXT, primary_key=True),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("assignee", TEXT, nullable=False),
+        sa.Column("verdict", TEXT, nullable=False),
         sa.Column("last_act", sa.BigInteger(), nullable=False),
     )
     op.create_table(
         "acts",
         sa.Column("number", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("uid", sa.Text(), nullable=False, unique=True),
-        sa.Column("incident", sa.Text(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("uid", TEXT, nullable=False, unique=True),
+        sa.Column("incident", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
         sa.Column("entered", sa.BigInteger()),
     )
     op.create_index("acts_by_incident", "acts", ["incident"])
