@@ -1,13 +1,15 @@
 """`hauberk sources`: the sources file, and the tokens of HTTP sources."""
 
+import asyncio
+import stat
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hauberk.errors import UsageError
-from hauberk.ingest.receivers import Kind, Source, Tokens, Transport, read_sources
+from hauberk.errors import HauberkError, UnreachableError, UsageError
+from hauberk.ingest.receivers import Kind, Source, Tokens, Transport, probe, read_sources
 
 from . import acting
 from .home import Home, home_or_default
@@ -31,10 +33,19 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="The sources file.")]
 
 
 @app.command("check")
-def check(file: File) -> None:
+def check(
+    file: File,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Reach every bus too, and say what waits there.")
+    ] = False,
+) -> None:
     """Check a sources file; say what is dangerous, though allowed."""
     sources = read_sources(file)
     acting.tell(f"{one.name}: {warning}" for one in sources.sources for warning in _warnings(one))
+    if connect:
+        failed = [name for one in sources.of(Kind.NATS, Kind.KAFKA) if (name := _failed(one))]
+        if failed:
+            raise UnreachableError(f"not reached: {', '.join(failed)}", where=str(file))
     acting.tell([f"{len(sources.sources)} sources, nothing wrong"])
 
 
@@ -87,6 +98,16 @@ def token(
     )
 
 
+def _failed(one: Source) -> str:
+    """Try a bus, and say what came of it; its name where it cannot be read."""
+    try:
+        acting.tell([f"{one.name}: {asyncio.run(probe(one))}"])
+    except HauberkError as error:
+        acting.tell([f"{one.name}: {error}"])
+        return one.name
+    return ""
+
+
 def _line(one: Source, tokens: int) -> str:
     contract = one.contract
     owes = [
@@ -108,6 +129,25 @@ def _warnings(one: Source) -> list[str]:
         found.append("anybody who reaches it can write and read it; use transport tls if you can")
     if one.transport is Transport.TLS and one.tls is not None and one.tls.clients is None:
         found.append("anybody who reaches it can write; name the CA of its senders as clients")
+    found += _bus_warnings(one)
     if one.contract.silence is None:
         found.append("nobody will be told if it dies: its contract names no silence")
+    return found
+
+
+def _bus_warnings(one: Source) -> list[str]:
+    if one.bus is None:
+        return []
+    found = [
+        f"others can read the secret in {path}; allow its owner alone (chmod 600)"
+        for path in one.bus.secrets
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    ]
+    if one.bus.tls is None and not one.bus.is_near:
+        found.append("records come in the clear, from whoever answers; give it a tls table")
+    if one.format is None:
+        found.append(
+            "its format is told from what comes: who writes strange records to it can confuse that;"
+            " name its format if it has one"
+        )
     return found

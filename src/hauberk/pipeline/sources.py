@@ -58,6 +58,9 @@ class SourcePace:
     refused: int = 0
     held_back: int = 0
     breaches: tuple[str, ...] = ()
+    again: int = 0  # messages of a bus that were delivered again, and kept once
+    lag: int | None = None  # messages that a bus holds for us
+    fault: str = ""  # what keeps us from it now
 
 
 @dataclass(slots=True)
@@ -248,7 +251,7 @@ def _broken(
         yield "format", counted.strangers, None, why
     if counted.dropped > account.told_dropped:
         lost = counted.dropped - account.told_dropped
-        why = f"{name} lost {lost:,} datagrams that came faster than they could be kept"
+        why = f"{name} lost {lost:,} records that came faster than they could be kept"
         yield "loss", lost, None, why
 
 
@@ -257,7 +260,8 @@ def _pace(account: _Account, counted: Received, now: float, behind: int) -> Sour
     return SourcePace(
         source.name, str(source.kind), source.where, account.records, round(account.rate, 1),
         behind, round(now - account.last, 1), counted.dropped, counted.cut, counted.refused,
-        counted.held_back, tuple(sorted(account.breaches)),
+        counted.held_back, tuple(sorted(account.breaches)), counted.again,
+        counted.lag, counted.fault,
     )  # fmt: skip
 
 

@@ -59,6 +59,10 @@ def _sources_said(pace: Pace) -> str:
             wrong.append(f"{one.behind / 1e6:,.1f} MB behind")
         if one.dropped:
             wrong.append(f"{one.dropped:,} lost")
+        if one.fault:
+            wrong.append("not reached")
+        elif one.lag is not None and one.lag >= 10_000:
+            wrong.append(f"{one.lag:,} waiting")
         if wrong:
             told.append(f"{one.name}: {', '.join(wrong)}")
     if told:

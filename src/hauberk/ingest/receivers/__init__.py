@@ -1,5 +1,7 @@
 """Network sources: what they send is spooled in the home, and followed there like any file."""
 
+from .bus import probe
+from .bus_settings import Kafka, Nats
 from .counting import Received
 from .receiving import SPOOL, Receiving
 from .sources_file import (
@@ -11,6 +13,7 @@ from .sources_file import (
     Tls,
     Transport,
     read_sources,
+    sources_of,
 )
 from .spool import sweep
 from .tokens import Tokens
@@ -19,7 +22,9 @@ __all__ = [
     "RESERVED",
     "SPOOL",
     "Contract",
+    "Kafka",
     "Kind",
+    "Nats",
     "Received",
     "Receiving",
     "Source",
@@ -27,6 +32,8 @@ __all__ = [
     "Tls",
     "Tokens",
     "Transport",
+    "probe",
     "read_sources",
+    "sources_of",
     "sweep",
 ]

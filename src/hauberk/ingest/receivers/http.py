@@ -21,14 +21,13 @@ from starlette.routing import Route
 
 from hauberk.errors import HauberkError
 from hauberk.ingest.formats.envelope import enclose, envelope
-from hauberk.ingest.interface import Framing
-from hauberk.ingest.known_formats import installed_formats, why_unrecognised
 
 from . import otlp
 from .bodies import BodyError, read_body, unpacked
 from .counting import Received
 from .sources_file import Source
 from .spool import Spool
+from .telling import format_of, why_strange
 from .tokens import Tokens
 
 RETRY_SECONDS = 5
@@ -40,8 +39,6 @@ MAX_LINE = 1 << 20
 AT_ONCE = 16
 """Bodies that are unpacked at one time, until they are on the device; the others wait packed."""
 
-_HEAD = 64 << 10
-_SURE_ENOUGH = 0.2
 _OTLP_FORMAT = "otlp"
 
 
@@ -82,9 +79,9 @@ class _Taking:
                 lines = _json_lines(unpacked(body, request))
                 if not lines:
                     return _answer(200, {"accepted": 0})
-                format_name = _format_of(lines)
+                format_name = format_of(lines)
                 if format_name is None:
-                    self._strange(source, why_unrecognised(b"\n".join(lines[:64])[:_HEAD]))
+                    self._strange(source, why_strange(lines))
                 self._agreed(source, str(format_name))
                 await self._keep(request, source, str(format_name), lines)
                 return _answer(200, {"accepted": len(lines)})
@@ -212,16 +209,6 @@ def _json_lines(body: bytes) -> list[bytes]:
             raise BodyError(400, f"line {number}: expected a JSON object")
         found.append(text)
     return found
-
-
-def _format_of(lines: list[bytes]) -> str | None:
-    """The format made of lines that is surest of a body; None where none is."""
-    head = b"\n".join(lines[:64])[:_HEAD] + b"\n"
-    best, surest = None, _SURE_ENOUGH
-    for name, known in sorted(installed_formats().items()):
-        if known.framing is Framing.LINES and (sure := known.sniff(head, None)) > surest:
-            best, surest = name, sure
-    return best
 
 
 def _answer(status: int, said: object, headers: Mapping[str, str] | None = None) -> Response:

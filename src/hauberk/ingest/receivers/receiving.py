@@ -1,4 +1,4 @@
-"""All listeners of a sources file, in an event loop and a thread of their own."""
+"""All receivers of a sources file, in an event loop and a thread of their own."""
 
 import asyncio
 import resource
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from hauberk.errors import HauberkError, UsageError
 
+from .bus import Buses
 from .counting import Received
 from .sources_file import Kind, Source, Sources
 from .spool import Spool, mend
@@ -30,13 +31,13 @@ OPEN_FILES = 65_536
 class Receiving:
     """Receives from the moment that it is entered until it is left.
 
-    `counted` has what came of each source that is listened for. `ports` are where they listen.
+    `counted` has what came of each source. `ports` are where those listen that are sent to.
     Raises UsageError where an address or a certificate cannot be used.
     """
 
     def __init__(self, sources: Sources, home: Path) -> None:
         self.folder = home / SPOOL
-        self._sources = sources.of(Kind.SYSLOG, Kind.HTTP)
+        self._sources = sources.of(Kind.SYSLOG, Kind.HTTP, Kind.NATS, Kind.KAFKA)
         self._tokens = Tokens(home)
         self._max_bytes = sources.max_spool
         self.counted: Mapping[str, Received] = {one.name: Received() for one in self._sources}
@@ -100,6 +101,7 @@ class Receiving:
             if one.kind is Kind.SYSLOG
         ]
         servers = self._http(spool)
+        buses = Buses(self._of(Kind.NATS, Kind.KAFKA), spool, self.counted, self.folder)
         try:
             for listener, source in zip(listeners, self._of(Kind.SYSLOG), strict=True):
                 await _bound(listener, source)
@@ -107,6 +109,7 @@ class Receiving:
             for server, shared in servers:
                 await _bound(server, shared[0])
                 self.ports.update({one.name: server.port for one in shared})
+            buses.start()
             self._ready.set()
             ending = asyncio.create_task(self._ended.wait())
             while not ending.done():
@@ -114,17 +117,18 @@ class Receiving:
                                    return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
                 for listener in listeners:
                     listener.look()
+                buses.check()
                 if flushing.done():
                     break
         finally:
             for listener in listeners:
                 listener.close()
-            await asyncio.gather(*(server.close() for server, _ in servers))
+            await asyncio.gather(buses.close(), *(server.close() for server, _ in servers))
             spool.stop()
             await flushing
 
-    def _of(self, kind: Kind) -> list[Source]:
-        return [one for one in self._sources if one.kind is kind]
+    def _of(self, *kinds: Kind) -> list[Source]:
+        return [one for one in self._sources if one.kind in kinds]
 
     def _http(self, spool: Spool) -> "list[tuple[HttpServer, Sequence[Source]]]":
         """A server for each address that HTTP sources share."""

@@ -3,14 +3,18 @@
 import ipaddress
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from hauberk.errors import UsageError
+from hauberk.ingest.interface import Framing
 from hauberk.ingest.known_formats import installed_formats
+
+from .bus_settings import Kafka, Nats, kafka, nats
+from .tables import Table
 
 MAX_FILE = 1 << 20
 RESERVED = "hauberk"
@@ -25,8 +29,11 @@ class Kind(StrEnum):
     """How records of a source come."""
 
     FOLDER = "folder"
+    WEF = "wef"  # the files of a collector of forwarded Windows events
     SYSLOG = "syslog"
     HTTP = "http"
+    NATS = "nats"  # a JetStream consumer
+    KAFKA = "kafka"
 
 
 class Transport(StrEnum):
@@ -58,7 +65,10 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One source: `path` for a folder, `address` (host, port) and the rest for a listener."""
+    """One source: `path` for a folder, `address` (host, port) and the rest for a listener.
+
+    Of a bus, `bus` says how it is reached, and `format` what its records are, where that is agreed.
+    """
 
     name: str
     kind: Kind
@@ -67,6 +77,8 @@ class Source:
     transport: Transport | None = None
     tls: Tls | None = None
     contract: Contract = Contract()
+    bus: Nats | Kafka | None = None
+    format: str | None = None
 
     @property
     def on_loopback(self) -> bool:
@@ -76,6 +88,8 @@ class Source:
     @property
     def where(self) -> str:
         """Its folder or address, for people."""
+        if self.bus is not None:
+            return self.bus.where
         if self.address is None:
             return str(self.path)
         host = f"[{self.address[0]}]" if ":" in self.address[0] else self.address[0]
@@ -111,82 +125,62 @@ def read_sources(path: Path) -> Sources:
         text = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"this is no TOML: {error}", where=str(path)) from error
-    top = _Table(text, str(path), path.resolve().parent)
-    top.only("source", "spool")
+    return sources_of(text, str(path), path.resolve().parent)
+
+
+def sources_of(values: Mapping[str, Any], where: str, beside: Path) -> Sources:
+    """The sources of a settings table: `[sources.NAME]` or `[[source]]`, and `[spool]`.
+
+    `where` names the file in errors, `beside` is the folder that paths are relative to. Raises
+    UsageError.
+    """
+    top = Table(values, where, beside)
+    top.only("source", "sources", "spool")
     spool = top.table("spool")
     spool.only("megabytes")
     megabytes = spool.number("megabytes") or 2048
-    entries = text.get("source")
-    if not isinstance(entries, list) or not entries:
-        raise top.wrong("source", "at least one [[source]]")
-    found = []
-    for number, entry in enumerate(entries, start=1):
-        if not isinstance(entry, dict):
-            raise top.wrong("source", "a list of tables: [[source]]")
-        named = entry.get("name") if isinstance(entry.get("name"), str) else number
-        found.append(_source(_Table(entry, f"{path}: source {named}", top.beside)))
-    _check_together(found, str(path))
+    found = [_source(one) for one in _entries(top)]
+    if not found:
+        raise top.wrong("source", "at least one [[source]] or [sources.NAME]")
+    _check_together(found, where)
     return Sources(tuple(found), megabytes << 20)
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A table of the file, where it stands, and the folder that its paths are relative to."""
-
-    values: Mapping[str, Any]  # as TOML has it; every reading checks the type
-    where: str
-    beside: Path
-
-    def wrong(self, key: str, expected: str) -> UsageError:
-        what = f"{key} is {self.values[key]!r:.80}" if key in self.values else f"{key} is missing"
-        return UsageError(what, where=self.where, hint=f"Expected {expected}")
-
-    def only(self, *keys: str) -> None:
-        for key in self.values:
-            if key not in keys:
-                hint = f"Expected one of {', '.join(keys)}"
-                raise UsageError(f"{key} means nothing here", where=self.where, hint=hint)
-
-    def table(self, key: str) -> "_Table":
-        value = self.values.get(key, {})
-        if not isinstance(value, dict):
-            raise self.wrong(key, "a table")
-        return _Table(value, f"{self.where}, {key}", self.beside)
-
-    def text(self, key: str, expected: str) -> str:
-        value = self.values.get(key)
-        if not isinstance(value, str) or not value:
-            raise self.wrong(key, expected)
-        return value
-
-    def number(self, key: str) -> int | None:
-        value = self.values.get(key)
-        if value is not None and (type(value) is not int or not 0 < value < 2**40):
-            raise self.wrong(key, "a whole number above 0")
-        return value
-
-    def file(self, key: str, expected: str) -> Path:
-        found = self.beside / Path(self.text(key, expected)).expanduser()
-        if not found.is_file():
-            raise UsageError(f"{key}: there is no file {found}", where=self.where)
-        return found
+def _entries(top: Table) -> Iterator[Table]:
+    listed = top.values.get("source", [])
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise top.wrong("source", "a list of tables: [[source]]")
+    for number, entry in enumerate(listed, start=1):
+        named = entry.get("name") if isinstance(entry.get("name"), str) else number
+        yield Table(entry, f"{top.where}: source {named}", top.beside)
+    for name, entry in top.table("sources").values.items():
+        if not isinstance(entry, dict) or "name" in entry:
+            raise top.wrong("sources", f"a table without a name of its own: [sources.{name}]")
+        yield Table({"name": name, **entry}, f"{top.where}: sources.{name}", top.beside)
 
 
-def _source(table: _Table) -> Source:
+def _source(table: Table) -> Source:
     name = table.text("name", "a name of small letters, digits and hyphens")
     if not _NAME.match(name) or name == RESERVED:
         raise table.wrong("name", f"1 to 40 small letters, digits and hyphens, not {RESERVED!r}")
+    expected = f"one of {', '.join(Kind)}"
     try:
-        kind = Kind(table.text("kind", "one of folder, syslog, http"))
+        kind = Kind(table.text("kind", expected))
     except ValueError:
-        raise table.wrong("kind", "one of folder, syslog, http") from None
+        raise table.wrong("kind", expected) from None
     contract = _contract(table.table("contract"))
-    if kind is Kind.FOLDER:
+    if kind in (Kind.FOLDER, Kind.WEF):
         table.only("name", "kind", "path", "contract")
         path = table.beside / Path(table.text("path", "a folder or file")).expanduser()
         if not path.exists():
             raise UsageError(f"path: there is no folder or file {path}", where=table.where)
         return Source(name, kind, path=path, contract=contract)
+    if kind in (Kind.NATS, Kind.KAFKA):
+        read = nats if kind is Kind.NATS else kafka
+        return Source(
+            name, kind, contract=contract, bus=read(table, name, ["name", "kind", "contract"]),
+            format=_format(table),
+        )  # fmt: skip
     allowed = ["name", "kind", "listen", "tls", "contract"]
     table.only(*allowed, *(["transport"] if kind is Kind.SYSLOG else []))
     tls = _tls(table.table("tls")) if "tls" in table.values else None
@@ -198,7 +192,22 @@ def _source(table: _Table) -> Source:
     return source
 
 
-def _check_tls(source: Source, table: _Table) -> None:
+def _format(table: Table) -> str | None:
+    if "format" not in table.values:
+        return None
+    known = sorted(
+        name
+        for name, one in installed_formats().items()
+        if one.framing is Framing.LINES and name != "received"
+    )
+    expected = f"one of {', '.join(known)}"
+    found = table.text("format", expected)
+    if found not in known:
+        raise table.wrong("format", expected)
+    return found
+
+
+def _check_tls(source: Source, table: Table) -> None:
     expected = "a table with certificate and key"
     if source.kind is Kind.SYSLOG and (source.transport is Transport.TLS) != (
         source.tls is not None
@@ -208,7 +217,7 @@ def _check_tls(source: Source, table: _Table) -> None:
         raise table.wrong("tls", f"{expected}: without it, HTTP listens on loopback alone")
 
 
-def _transport(table: _Table, kind: Kind) -> Transport | None:
+def _transport(table: Table, kind: Kind) -> Transport | None:
     if kind is not Kind.SYSLOG:
         return None
     try:
@@ -217,7 +226,7 @@ def _transport(table: _Table, kind: Kind) -> Transport | None:
         raise table.wrong("transport", "one of udp, tcp, tls") from None
 
 
-def _listen(table: _Table) -> tuple[str, int]:
+def _listen(table: Table) -> tuple[str, int]:
     expected = 'an address and a port, such as "127.0.0.1:6514" or "[::]:6514"'
     host, _, port = table.text("listen", expected).rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
@@ -236,13 +245,13 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return ipaddress.ip_address(host)
 
 
-def _tls(table: _Table) -> Tls:
+def _tls(table: Table) -> Tls:
     table.only("certificate", "key", "clients")
     clients = table.file("clients", "a PEM file") if "clients" in table.values else None
     return Tls(table.file("certificate", "a PEM file"), table.file("key", "a PEM file"), clients)
 
 
-def _contract(table: _Table) -> Contract:
+def _contract(table: Table) -> Contract:
     table.only("formats", "min_per_hour", "max_per_hour", "silence")
     formats = table.values.get("formats")
     known = sorted(installed_formats())

@@ -19,6 +19,8 @@ from hauberk.ingest.formats.envelope import header
 from hauberk.ingest.sources.batches import Known, stored_range
 from hauberk.ingest.sources.streams import HEAD, Stream
 
+from .positions import covered, covers
+
 SPOOL = "spool"
 FILE_BYTES = 64 << 20
 """Bytes after which a spool file is ended and the next begun."""
@@ -196,7 +198,9 @@ def _write(one: _Open, lines: list[bytes]) -> None:
 def _begin(one: _Open) -> None:
     """The next file of a source: numbered on, and told apart from all others by its first line."""
     one.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    numbers = [_number(path) for path, _ in _files(one.folder)]
+    # A name that positions speak of is not taken again, though its file be gone.
+    names = [*(path.name for path, _ in _files(one.folder)), *covered(one.folder)]
+    numbers = [_number(name) for name in names]
     path = one.folder / f"{max(numbers, default=0) + 1:010}.{one.format}.log"
     one.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     first = header(one.format, secrets.token_hex(8))
@@ -245,6 +249,8 @@ def mend(folder: Path) -> None:
 def sweep(folder: Path, held: frozenset[Path], known: Known, grace: float = GRACE_SECONDS) -> int:
     """Delete the files whose every byte is stored (see `Known`), but those that are held.
 
+    Of a bus, a file also stays until the positions of its records are kept elsewhere.
+
     How many were deleted. `grace` in seconds since the file was last written.
     """
     gone = 0
@@ -252,10 +258,14 @@ def sweep(folder: Path, held: frozenset[Path], known: Known, grace: float = GRAC
         if path in held:
             continue
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime >= grace and _is_stored(path, size, known):
+            if time.time() - path.stat().st_mtime >= grace and _may_go(path, size, known):
                 path.unlink()
                 gone += 1
     return gone
+
+
+def _may_go(path: Path, size: int, known: Known) -> bool:
+    return covers(path.parent, path.name, size) and _is_stored(path, size, known)
 
 
 def _is_stored(path: Path, size: int, known: Known) -> bool:
@@ -276,6 +286,6 @@ def _files(folder: Path) -> Iterator[tuple[Path, int]]:
             yield path, path.stat().st_size
 
 
-def _number(path: Path) -> int:
-    digits = path.name.split(".", 1)[0]
+def _number(name: str) -> int:
+    digits = name.split(".", 1)[0]
     return int(digits) if digits.isascii() and digits.isdigit() else 0
