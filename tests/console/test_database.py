@@ -1,13 +1,18 @@
 """The console's database: made by its migrations, as the tables say."""
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, inspect
+from sqlalchemy.exc import InternalError
 
-from hauberk.console import tables
+from hauberk.console import acts, lockout, tables
 from hauberk.console.database import FILE, open_database
 from hauberk.errors import HomeDamagedError, UsageError
+from hauberk.store import Home
 
 
 def shape(path: str) -> dict[str, object]:
@@ -57,4 +62,41 @@ def test_what_raises_in_a_transaction_leaves_nothing(tmp_path: Path) -> None:
         fails()
     with database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM facts").scalar() == 0
+    database.close()
+
+
+def test_the_console_is_in_postgresql_where_its_home_is(
+    home_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = postgres.database()
+    monkeypatch.setenv("HAUBERK_DATABASE_URL", postgres.url(name))
+    Home.open(home_path).close()
+    database = open_database(home_path)
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    with database.write() as connection:
+        acts.enter(connection, now, "comment", "ann", "i-1", text="first")
+        told = [lockout.failed(connection, "bob", "10.0.0.1", now) for _ in range(4)]
+    with database.read() as connection:
+        assert [one.incident for one in acts.waiting(connection, 9)] == ["i-1"]
+        assert told == [False, False, True, True]
+        with pytest.raises(InternalError, match="read-only"):
+            connection.execute(tables.facts.insert().values(key="a", value="b"))
+    database.close()
+    assert not (home_path / FILE).exists()
+
+
+def test_writers_of_the_console_wait_for_each_other_in_postgresql(
+    home_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HAUBERK_DATABASE_URL", postgres.url(postgres.database()))
+    Home.open(home_path).close()
+    database = open_database(home_path)
+
+    def add(number: int) -> int:
+        with database.write() as connection:
+            # Two that counted at once would give one number twice.
+            return acts.enter(connection, datetime.now(UTC), "comment", "ann", f"i-{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(add, range(24))) == list(range(1, 25))
     database.close()

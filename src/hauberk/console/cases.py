@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import polars as pl
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.postgresql import insert  # SQLite takes its form too
 
 from . import acts
 from .accounts import Refused, find_account

@@ -6,6 +6,7 @@ from .home import Home
 from .inbox import INBOX, Inbox, InboxReader, Place, Waiting
 from .lake import Lake, TimeSlice
 from .ledger import Ledger
+from .postgresql import Patience, Schema, schema_of
 from .proven import Entry
 from .records import Accounting, CommitInfo, KnownRange, Records, SourceAccount
 from .settings import SETTINGS, Settings, Table, load_settings, read_settings
@@ -31,8 +32,10 @@ __all__ = [
     "KnownRange",
     "Lake",
     "Ledger",
+    "Patience",
     "Place",
     "Records",
+    "Schema",
     "Settings",
     "SourceAccount",
     "Step",
@@ -44,5 +47,6 @@ __all__ = [
     "is_disk_full",
     "load_settings",
     "read_settings",
+    "schema_of",
     "verify",
 ]

@@ -25,7 +25,7 @@ from sqlalchemy.exc import DatabaseError
 from hauberk.errors import HomeDamagedError, UsageError
 
 from . import postgresql
-from .postgresql import MARKER, Patience
+from .postgresql import MARKER, Patience, Schema
 from .sqlite import DATABASE, engine_for
 from .tables import SCHEMA_REVISION, metadata
 
@@ -52,11 +52,6 @@ def is_there(folder: Path) -> bool:
     return (folder / DATABASE).exists() or (folder / MARKER).exists()
 
 
-def schema_of(home_id: str, begins: str = SCHEMA) -> str:
-    """Name of the schema in which a home's records are."""
-    return f"{begins}_{home_id}"
-
-
 def open_for_writing(folder: Path, patience: Patience | None = None) -> Opened:
     """The database of a home, made where needed, migrated where it is SQLite.
 
@@ -64,15 +59,15 @@ def open_for_writing(folder: Path, patience: Patience | None = None) -> Opened:
     UsageError where a newer version of Hauberk made it, or an older one in PostgreSQL,
     UnreachableError where the server cannot be reached.
     """
-    home_id = postgresql.id_of(folder)
-    if home_id is None:
+    schema = postgresql.schema_of(folder, SCHEMA)
+    if schema is None:
         server = postgresql.server_of(folder)
         if server is None:
             return _open_sqlite(folder)
         _refuse_move(folder)
         check_first(folder, server.label)
-        home_id = postgresql.make_id(folder)
-    return _open_server(folder, schema_of(home_id), patience)
+        schema = Schema(server, f"{SCHEMA}_{postgresql.make_id(folder)}")
+    return _open_server(folder, schema, patience)
 
 
 def _open_sqlite(folder: Path) -> Opened:
@@ -98,24 +93,22 @@ def _open_sqlite(folder: Path) -> Opened:
     return Opened(engine, engine, str(path))
 
 
-def _open_server(folder: Path, schema: str, patience: Patience | None) -> Opened:
-    server = postgresql.required_server(folder)
-    postgresql.make_schema(server, schema)
-    place = f"{server.label}, schema {schema}"
-    writing = postgresql.writing_engine(server, schema, patience)
+def _open_server(folder: Path, schema: Schema, patience: Patience | None) -> Opened:
+    schema.make()
+    writing = schema.locking_engine(patience)
     try:
         with writing.connect() as connection:
             revision = revision_of(connection)
             if revision is None:
-                check_first(folder, place)
+                check_first(folder, schema.label)
                 make(connection)
                 connection.commit()
             else:
-                check_revision(revision, place)
+                check_revision(revision, schema.label)
     except BaseException:
         writing.dispose()
         raise
-    return Opened(postgresql.reading_engine(server, schema, patience), writing, place)
+    return Opened(schema.reading_engine(patience), writing, schema.label)
 
 
 def _refuse_move(folder: Path) -> None:
@@ -164,18 +157,16 @@ def open_for_reading(folder: Path) -> Opened:
 
     Raises UsageError where there is none or it is of an older version of Hauberk.
     """
-    home_id = postgresql.id_of(folder)
-    if home_id is not None:
-        server, schema = postgresql.required_server(folder), schema_of(home_id)
-        place = f"{server.label}, schema {schema}"
-        engine = postgresql.reading_engine(server, schema)
+    schema = postgresql.schema_of(folder, SCHEMA)
+    if schema is not None:
+        engine = schema.reading_engine()
         try:
             with engine.connect() as connection:
-                check_revision(revision_of(connection), place)
+                check_revision(revision_of(connection), schema.label)
         except BaseException:
             engine.dispose()
             raise
-        return Opened(engine, engine, place)
+        return Opened(engine, engine, schema.label)
     path = folder / DATABASE
     if not path.is_file():
         raise UsageError("this is no home", where=str(folder), hint="Scan something into it first")

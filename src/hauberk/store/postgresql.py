@@ -242,6 +242,15 @@ def make_id(home: Path) -> str:
     return made
 
 
+def schema_of(home: Path, begins: str) -> "Schema | None":
+    """The schema of a home whose name begins so; None where the home is not in PostgreSQL.
+
+    Raises UsageError where it is, and nothing says on which server.
+    """
+    home_id = id_of(home)
+    return None if home_id is None else Schema(required_server(home), f"{begins}_{home_id}")
+
+
 def required_server(home: Path) -> Server:
     """The server of a home that is in PostgreSQL. Raises UsageError where none is named."""
     server = server_of(home)
@@ -254,80 +263,95 @@ def required_server(home: Path) -> Server:
     return server
 
 
-def lock_key(schema: str) -> int:
-    """The number of a schema's advisory lock: 64 bits, signed."""
-    return int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], "big", signed=True)
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The tables of one home in a database that homes share."""
 
+    server: Server
+    name: str
 
-def make_schema(server: Server, schema: str) -> None:
-    """Make a schema where it is missing. Raises UsageError where the role may not."""
-    psycopg = _driver()
-    with server.connect(None, writes=True) as connection:
-        found = connection.execute("SELECT to_regnamespace(%s)", (schema,)).fetchone()
-        if found is not None and found[0] is not None:
-            return
-        try:
-            connection.execute(
-                psycopg.sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(
-                    psycopg.sql.Identifier(schema)
+    @property
+    def label(self) -> str:
+        """Where it is, for people."""
+        return f"{self.server.label}, schema {self.name}"
+
+    @property
+    def lock_key(self) -> int:
+        """The number of its advisory lock: 64 bits, signed."""
+        digest = hashlib.sha256(self.name.encode()).digest()
+        return int.from_bytes(digest[:8], "big", signed=True)
+
+    def make(self) -> None:
+        """Make it where it is missing. Raises UsageError where the role may not."""
+        psycopg = _driver()
+        with self.server.connect(None, writes=True) as connection:
+            found = connection.execute("SELECT to_regnamespace(%s)", (self.name,)).fetchone()
+            if found is not None and found[0] is not None:
+                return
+            name = psycopg.sql.Identifier(self.name)
+            try:
+                connection.execute(psycopg.sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
+            except psycopg.errors.InsufficientPrivilege as error:
+                raise UsageError(
+                    f"the role may not make the schema {self.name}",
+                    where=self.server.label,
+                    hint="GRANT CREATE ON DATABASE to it",
+                ) from error
+
+    def reading_engine(self, patience: Patience | None = None) -> Engine:
+        """Connections that see one state from first query to last, and change nothing."""
+        return _engine(
+            lambda: self.server.connect(self.name, writes=False), patience, size=5, more=40
+        )
+
+    def writing_engine(self, patience: Patience | None = None) -> Engine:
+        """Connections that write; they may be several."""
+        return _engine(
+            lambda: self.server.connect(self.name, writes=True), patience, size=5, more=40
+        )
+
+    def locking_engine(self, patience: Patience | None = None) -> Engine:
+        """The one connection that writes, and locks the schema against every other such one.
+
+        Raises HomeBusyError, of whichever call it is that connects, where another process holds
+        it.
+        """
+
+        def connect() -> "Connection[Any]":
+            connection = self.server.connect(self.name, writes=True)
+            try:
+                self._lock(connection)
+            except BaseException as error:
+                connection.close()
+                if isinstance(error, _driver().Error):
+                    raise self.server.unreachable(error) from None
+                raise
+            return connection
+
+        return _engine(connect, patience, size=1, more=0)
+
+    def _lock(self, connection: "Connection[Any]") -> None:
+        until = time.monotonic() + LOCK_SECONDS
+        connection.autocommit = True
+        while True:
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", (self.lock_key,)).fetchone()
+            if row is not None and row[0]:
+                break
+            if time.monotonic() > until:
+                who = connection.execute(
+                    "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+                    " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
+                    " AND (l.classid::bigint << 32 | l.objid::bigint) = %s",
+                    (self.lock_key,),
+                ).fetchone()
+                raise HomeBusyError(
+                    f"{who[0] if who else 'another process'} works in this home",
+                    where=self.label,
+                    hint="Wait for it to end. If it works in a copy of this home, the copy needs"
+                    " records of its own (docs/database.md)",
                 )
-            )
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise UsageError(
-                f"the role may not make the schema {schema}",
-                where=server.label,
-                hint="GRANT CREATE ON DATABASE to it, or make the schema and give it to the role",
-            ) from error
-
-
-def reading_engine(server: Server, schema: str, patience: Patience | None = None) -> Engine:
-    """Connections that see one state from their first query to their last, and change nothing."""
-    return _engine(lambda: server.connect(schema, writes=False), patience, size=5, more=40)
-
-
-def writing_engine(server: Server, schema: str, patience: Patience | None = None) -> Engine:
-    """The one connection that writes, and locks the schema against every other writer.
-
-    Raises HomeBusyError, of whichever call it is that connects, where another process holds it.
-    """
-
-    def connect() -> "Connection[Any]":
-        connection = server.connect(schema, writes=True)
-        try:
-            _lock(connection, server, schema)
-        except BaseException as error:
-            connection.close()
-            if isinstance(error, _driver().Error):
-                raise server.unreachable(error) from None
-            raise
-        return connection
-
-    return _engine(connect, patience, size=1, more=0)
-
-
-def _lock(connection: "Connection[Any]", server: Server, schema: str) -> None:
-    until = time.monotonic() + LOCK_SECONDS
-    key = lock_key(schema)
-    connection.autocommit = True
-    while True:
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
-        if row is not None and row[0]:
-            break
-        if time.monotonic() > until:
-            who = connection.execute(
-                "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-                " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
-                " AND (l.classid::bigint << 32 | l.objid::bigint) = %s",
-                (key,),
-            ).fetchone()
-            raise HomeBusyError(
-                f"{who[0] if who else 'another process'} works in this home",
-                where=f"{server.label}, schema {schema}",
-                hint="Wait for it to end. If it is a copy of this home, it needs records of its"
-                " own (docs/database.md)",
-            )
-        time.sleep(0.05)
-    connection.autocommit = False
+            time.sleep(0.05)
+        connection.autocommit = False
 
 
 def _engine(
