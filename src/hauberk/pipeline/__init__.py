@@ -3,6 +3,7 @@
 from .acts import Acts, leave, take_waiting
 from .explaining import Explained, explain_event, explain_file, find_rule
 from .hunting import Hunt, hunt
+from .incidents import load_incident, stored_incident
 from .interface import (
     Accounting,
     FormatAccount,
@@ -19,7 +20,7 @@ from .own import judge_own
 from .replay import Compared, Replay, replay
 from .rule_folders import RuleUpdate, known_rules, update_rules
 from .rule_record import RuleRecord, rule_records
-from .scan import load_incident, scan, stored_incident
+from .scan import scan
 from .suppressing import Trial, draft, lift, list_suppressions, suppress, tried
 
 __all__ = [

@@ -24,6 +24,7 @@ from hauberk.store.inbox import STATE, places_frame
 from .committing import Portion
 from .own import own_rules
 from .parsing import Parsing, parse
+from .verdicts import ANSWER, GROUNDS, VERDICT, grounds
 
 REFUSED, MISSING = "inbox.refused", "inbox.missing"
 """Types of the ledger entries that tell of faults of the inbox."""
@@ -61,12 +62,23 @@ class Acts:
         entries: list[Mapping[str, object]] = []
         if waiting.data:
             made.append(parse(_batch(waiting), self._judges))
-            entries = [_entry(one) for one in waiting.records if _is_act(one)]
+            entries = self._entries(waiting)
         faults = _faults(waiting, self._home.clock())
         if faults:
             made.append(parse(_own_batch([record for record, _ in faults]), self._judges))
             entries += [entry for _, entry in faults]
         return made, entries
+
+    def _entries(self, waiting: Waiting) -> list[Mapping[str, object]]:
+        """The ledger entries of sealed lines; beside verdicts, what they were given on."""
+        entries: list[Mapping[str, object]] = []
+        for one in waiting.records:
+            if _is_act(one):
+                entry = _entry(one)
+                entries.append(entry)
+                if entry["type"] in (VERDICT, ANSWER):
+                    entries.append(grounds(self._home, entry))
+        return entries
 
 
 def take_waiting(home: Home, judges: Sequence[Detector] | None = None) -> int:
@@ -149,7 +161,9 @@ def _named(source: str, offset: int, data: bytes, checked: _Checked) -> Batch:
 
 def _is_act(record: Mapping[str, object]) -> bool:
     entry = record.get("entry")
-    return isinstance(entry, dict) and str(entry.get("type")).startswith(ACTS)
+    if not isinstance(entry, dict) or entry.get("type") == GROUNDS:
+        return False
+    return str(entry.get("type")).startswith(ACTS)
 
 
 def _entry(record: Mapping[str, object]) -> Mapping[str, object]:

@@ -319,7 +319,7 @@ class _Behind:
             return
         options = ScanOptions(self._options.paths, self._options.home, budget=self._options.budget)
         made = triage_home(self._home, judged, options)
-        publish(self._home, judged, made, commits)
+        publish(self._home, judged, made, commits, self._options.budget)
         self._told.findings(judged.findings)
         self._told.faults([*judged.faults, *judged.lost])
         self._told.incidents(self._shown.fresh(made.incidents))

@@ -10,7 +10,8 @@ from hauberk.errors import UsageError
 from hauberk.store import Home
 from hauberk.triage import Incident
 
-from .scan import evidence_of, load_incident
+from .incidents import load_incident
+from .scan import evidence_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ import polars as pl
 
 from hauberk.events import FindingKind
 from hauberk.store import Home
-from hauberk.triage import calibrate, evidence_bits
+from hauberk.triage import AnalyticRecord, calibrate, evidence_bits
 
 from .scan import exposure_of
+from .verdicts import verdicts_of
 
 SUNK_BITS = 2.0
 """Below this a finding lends an incident next to nothing."""
@@ -22,7 +23,9 @@ class RuleRecord:
     """One rule's record in a home.
 
     `stated` is the p-value that the rule's level stands for, `learned` the one that its findings
-    have here (the median), in the same units; `bits` what that is worth as evidence.
+    have here (the median), in the same units; `bits` what that is worth as evidence. Of `verdicts`
+    on incidents it had part in, it was `wrong` and `right` by its share in them; its bits count
+    `worth` times for that.
     """
 
     firings: int
@@ -33,6 +36,11 @@ class RuleRecord:
     learned: float
     stated_bits: float
     bits: float
+    verdicts: int = 0
+    wrong: float = 0.0
+    right: float = 0.0
+    wrong_rate: float = 0.5
+    worth: float = 1.0
 
     @property
     def sunk(self) -> bool:
@@ -54,6 +62,7 @@ def rule_records(home_path: Path) -> Mapping[str, RuleRecord]:
         return {}
     with Home.open(home_path, read_only=True) as home:
         exposure = exposure_of(home)
+        said = verdicts_of(home).analytics
         found = home.records.findings().filter(pl.col("kind") == FindingKind.RULE)
     if found.is_empty():
         return {}
@@ -83,7 +92,19 @@ def rule_records(home_path: Path) -> Mapping[str, RuleRecord]:
             stated=row["stated"],
             learned=row["learned"],
             stated_bits=row["stated_bits"],
-            bits=row["bits"],
+            bits=row["bits"] * _of(said, row["rule"]).worth,
+            verdicts=_of(said, row["rule"]).verdicts,
+            wrong=_of(said, row["rule"]).wrong,
+            right=_of(said, row["rule"]).right,
+            wrong_rate=_of(said, row["rule"]).wrong_rate,
+            worth=_of(said, row["rule"]).worth,
         )
         for row in table.iter_rows(named=True)
     }
+
+
+_UNTOLD = AnalyticRecord(0.0, 0.0, 0, 0, 1.0)
+
+
+def _of(said: Mapping[str, AnalyticRecord], rule: str) -> AnalyticRecord:
+    return said.get(rule, _UNTOLD)

@@ -3,9 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
 
 import polars as pl
 
@@ -16,10 +14,9 @@ from hauberk.errors import UnreadableInputError
 from hauberk.events import FindingKind
 from hauberk.store import Commit, Home, StoredIncident
 from hauberk.triage import (
+    BUDGET,
     Exposure,
     Incident,
-    Link,
-    Reason,
     Triage,
     TriageSettings,
     learned,
@@ -29,12 +26,15 @@ from hauberk.triage import (
 from .acts import take_waiting
 from .committing import one_thread
 from .correlating import HITS, SOURCE, usual
+from .incidents import load_incident, stored_incident
 from .ingesting import Ingested, ingest, without_collector
 from .interface import Progress, RefusedRule, Scan, ScanOptions, Silent
 from .judging import Judged, judge_lake
 from .modelled import ModelJudges, model_judges, watch_at_work
 from .rule_folders import known_rules
 from .suppressions import suppressions_of
+from .verdicts import STATE as VERDICTS
+from .verdicts import verdict_facts, verdict_state, verdicts_of
 
 _TOLD = pl.col("kind") != FindingKind.SUPPRESSED
 
@@ -69,7 +69,7 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
         with clock.of("triage"):
             made = triage_home(home, judged, options)
         with one_thread("publish") as pool:
-            publishing = pool.submit(publish, home, judged, made, commits)
+            publishing = pool.submit(publish, home, judged, made, commits, options.budget)
             if options.since is not None or options.until is not None:
                 publishing.result()
                 made = _in_time(home, made, options)
@@ -228,13 +228,13 @@ def _exposure_state(exposure: Exposure) -> State:
 
 
 def triage_home(home: Home, judged: Judged, options: ScanOptions) -> Triage:
-    """Fuse all findings of the home, those just judged included."""
+    """Fuse all findings of the home, those just judged included, as its verdicts teach."""
     # What was just said again with more stands in the place of what is stored.
     said = pl.concat([home.records.findings(), judged.findings])
     findings = said.unique("uid", keep="last", maintain_order=True).filter(_TOLD)
     settings = TriageSettings(budget=options.budget)
     former = [load_incident(one) for one in home.records.incidents()]
-    return triage(findings, judged.cells, exposure_of(home), settings, former)
+    return triage(findings, judged.cells, exposure_of(home), settings, former, verdicts_of(home))
 
 
 def _in_time(home: Home, made: Triage, options: ScanOptions) -> Triage:
@@ -242,13 +242,20 @@ def _in_time(home: Home, made: Triage, options: ScanOptions) -> Triage:
     findings = home.records.findings(since=options.since, until=options.until).filter(_TOLD)
     settings = TriageSettings(budget=options.budget)
     watched = made.exposure.cells.clear()
-    return triage(findings, watched, made.exposure, settings, made.incidents)
+    return triage(findings, watched, made.exposure, settings, made.incidents, made.verdicts)
 
 
-def publish(home: Home, judged: Judged, made: Triage, commits: tuple[int, int]) -> None:
-    """Commit what was judged, unless nothing has changed since the last scan."""
+def publish(
+    home: Home, judged: Judged, made: Triage, commits: tuple[int, int], budget: float = BUDGET
+) -> None:
+    """Commit what was judged, unless nothing has changed since the last scan.
+
+    The commit says which incidents came within the budget just now, and which verdicts they were
+    ranked by, so that either can be told and computed again later.
+    """
     stored = [stored_incident(one) for one in made.incidents]
-    before = {one.uid: dict(one.body) for one in home.records.incidents()}
+    former = home.records.incidents()
+    before = {one.uid: dict(one.body) for one in former}
     changed = {one.uid: dict(one.body) for one in stored} != before
     if commits[0] == commits[1] and not changed:
         return
@@ -257,24 +264,26 @@ def publish(home: Home, judged: Judged, made: Triage, commits: tuple[int, int]) 
             findings=judged.findings,
             incidents=stored,
             replace_incidents=True,
-            states={**judged.states, TRIAGE_STATE: _exposure_state(made.exposure)},
-            facts={"judged": commits[1], "judged_from": commits[0]},
+            states={
+                **judged.states,
+                TRIAGE_STATE: _exposure_state(made.exposure),
+                VERDICTS: verdict_state(made.verdicts),
+            },
+            facts={
+                "judged": commits[1],
+                "judged_from": commits[0],
+                "told": _newly_told(former, made.incidents),
+                "budget": budget,
+                "verdicts": verdict_facts(made.verdicts),
+            },
         )
     )
 
 
-def stored_incident(incident: Incident) -> StoredIncident:
-    """An incident as the store keeps it: its body is the incident as JSON."""
-    body = asdict(incident)
-    body["start"], body["end"] = incident.start.isoformat(), incident.end.isoformat()
-    return StoredIncident(
-        incident.uid,
-        incident.probability,
-        incident.start,
-        incident.end,
-        incident.above_budget,
-        body,
-    )
+def _newly_told(former: Sequence[StoredIncident], incidents: Sequence[Incident]) -> list[str]:
+    """Incidents that are within the budget and were not before."""
+    known = {one.uid for one in former if one.above_budget}
+    return [one.uid for one in incidents if one.above_budget and one.uid not in known]
 
 
 def touched(
@@ -305,12 +314,3 @@ def evidence_of(
             kept = {name: value for name, value in row.items() if value is not None}
             events[str(row["metadata.uid"])] = {"class_uid": int(event_class), **kept}
     return events
-
-
-def load_incident(stored: StoredIncident) -> Incident:
-    """An incident from what the store keeps of it."""
-    body: dict[str, Any] = dict(stored.body)
-    body["start"], body["end"] = stored.start, stored.end
-    body["reasons"] = [Reason(**one) for one in body["reasons"]]
-    body["links"] = [Link(**one) for one in body["links"]]
-    return Incident(**body)

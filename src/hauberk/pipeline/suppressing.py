@@ -15,8 +15,8 @@ from hauberk.store import Commit, Home
 from hauberk.triage import Incident
 
 from .hunting import hunt
+from .incidents import load_incident
 from .interface import Progress
-from .scan import load_incident
 from .suppressions import LIFTED, MADE, suppressions_of
 
 MAX_DAYS = 366

@@ -46,6 +46,11 @@ def print_rules(rules: Sequence[Rule], records: Mapping[str, RuleRecord], consol
 def _here(record: RuleRecord) -> Text:
     """`on 92 of 100 host-days: 0.1 bits, sunk from 9.0`."""
     said = f"on {record.host_days:,} of {record.watched:,} host-days: {record.bits:.1f} bits"
+    if record.verdicts:
+        said += (
+            f" · wrong by {count(record.verdicts, 'verdict')}: {record.wrong_rate:.0%},"
+            f" counts {record.worth:.2f} times"
+        )
     if record.sunk:
         return Text(f"{said}, sunk from {record.stated_bits:.1f}", style="yellow")
     if record.risen:

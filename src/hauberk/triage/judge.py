@@ -13,6 +13,7 @@ from .identity import identified
 from .interface import Incident
 from .ranking import BUDGET, FLOOR, expected_misses, rank
 from .surprise import Exposure, calibrate, spoken
+from .verdicts import Verdicts, corrected, held_against_verdicts
 
 DOUBT = 0.5
 """Findings of incidents at least this likely enter base rates at a fraction of their weight."""
@@ -23,13 +24,15 @@ class Triage:
     """What triage made of the findings.
 
     `findings` are calibrated; `incidents` ranked, best first; `exposure` is what later scans
-    calibrate against; `expected_misses` is what the budget may have cost.
+    calibrate against; `expected_misses` is what the budget may have cost; `verdicts` are those that
+    corrected the ranking.
     """
 
     findings: pl.DataFrame
     incidents: list[Incident]
     exposure: Exposure
     expected_misses: float
+    verdicts: Verdicts = field(default_factory=Verdicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +50,32 @@ def triage(
     history: Exposure | None = None,
     settings: TriageSettings | None = None,
     former: Sequence[Incident] = (),
+    verdicts: Verdicts | None = None,
 ) -> Triage:
     """Calibrate, fuse and rank: first to see what looks suspicious at all, then for good.
 
     What looked suspicious the first time enters the base rates of the second at a fraction.
 
     `cells` are the host-days (host, day) that were watched; `history` what earlier scans and the
-    baseline left; `former` the incidents of the last scan, whose uids stay with their stories.
+    baseline left; `former` the incidents of the last scan, whose uids stay with their stories;
+    `verdicts` what people said of incidents.
     """
     settings = settings or TriageSettings()
+    verdicts = verdicts or Verdicts()
     history = history or Exposure()
     exposure = history.joined(cells, spoken(findings))
     first = calibrate(findings, exposure, own_record=False)
     doubted = _likely(_ranked(first, cluster(first, settings.fusion), exposure, settings))
     exposure = history.joined(cells, spoken(findings, doubted))
-    calibrated = calibrate(findings, exposure)
+    calibrated = held_against_verdicts(calibrate(findings, exposure), verdicts)
     labels = cluster(calibrated, settings.fusion)
     _, held = held_against_days(calibrated, labels, exposure)
     doubted = _likely(_ranked(held, labels, exposure, settings))
     exposure, held = held_against_days(calibrated, labels, exposure, doubted)
-    incidents = identified(_ranked(held, labels, exposure, settings), former)
-    return Triage(held, incidents, exposure, expected_misses(incidents))
+    ranked = _ranked(held, labels, exposure, settings)
+    ranked = corrected(ranked, verdicts, settings.budget, settings.floor)
+    incidents = identified(ranked, former)
+    return Triage(held, incidents, exposure, expected_misses(incidents), verdicts)
 
 
 def learned(

@@ -115,7 +115,7 @@ def spoken(findings: pl.DataFrame, suspicious: set[str] | None = None) -> pl.Dat
         findings.with_columns(host_of(findings))
         .filter(pl.col("time").is_not_null())
         .select(
-            _analytic().alias("rule"),
+            analytic_of().alias("rule"),
             "host",
             pl.col("time").dt.date().alias("day"),
             pl.col("surprise").alias("strength"),
@@ -127,7 +127,7 @@ def spoken(findings: pl.DataFrame, suspicious: set[str] | None = None) -> pl.Dat
     )
 
 
-def _analytic() -> pl.Expr:
+def analytic_of() -> pl.Expr:
     """Who speaks: a rule by itself; every other detector as one, however many it tells of."""
     by_rule = pl.col("kind").is_in(_BY_RULE)
     return pl.when(by_rule).then(pl.col("rule_uid")).otherwise(pl.col("detector"))
@@ -151,7 +151,7 @@ def calibrate(
         "kind",
         "time",
         pl.col("surprise").alias("p"),
-        _analytic().alias("rule"),
+        analytic_of().alias("rule"),
         pl.col("time").dt.date().alias("day"),
     ).with_columns(host_of(findings), pl.int_range(pl.len()).alias("row"))
     judged = rows.filter(pl.col("kind") != FindingKind.PRODUCT, pl.col("day").is_not_null())
