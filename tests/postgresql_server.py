@@ -36,7 +36,7 @@ class PostgresServer:
         with (self.folder / "data" / "pg_hba.conf").open("r+") as file:
             text = file.read()
             file.seek(0)
-            file.write("local all with_password scram-sha-256\n" + text)
+            file.write("local with_password all scram-sha-256\n" + text)
         self.start()
 
     @property

@@ -28,6 +28,7 @@ from .acts import Acts
 from .committing import Committer, Portion
 from .interface import ScanOptions, Silent
 from .modelled import model_judges
+from .outage import Outage
 from .parsing import Parsing, parse
 from .rule_folders import known_rules
 from .scan import facts_of, judge_new, judges, last_commit, publish, triage_home
@@ -101,14 +102,15 @@ def watch(options: WatchOptions, listener: Listener, stop: threading.Event) -> P
     """Follow files until `stop` is set; then commit and judge what has come.
 
     Raises HomeBusyError, HomeDamagedError, DiskFullError, UsageError where a source of the network
-    cannot be listened for.
+    cannot be listened for, UnreachableError where it is to stop while the records' server is gone.
     """
     rules = known_rules(options.home, options.rules)
-    with Home.open(options.home) as home:
+    told = _Told(listener)
+    outage = Outage(lambda said: told.faults([said]), stop)
+    with Home.open(options.home, patience=outage) as home:
         suppressions = Suppressions(suppressions_of(home))
         modelled = model_judges(home, tell=True)
         fields, behaviour = judges(SigmaDetector(rules, suppressions=suppressions), modelled)
-        told = _Told(listener)
         told.faults(modelled.faults)
         sources = SourceWatch(options.sources, home.path)
         with _Behind(home, behaviour, options, told) as behind:
@@ -173,7 +175,8 @@ class _Front:
         self._pace = Pace()
 
     def _known(self, first_record: str, start: int) -> list[tuple[int, str]]:
-        ranges = self._home.records.known_ranges(first_record, start)
+        records = self._home.records
+        ranges = self._home.patiently(lambda: records.known_ranges(first_record, start))
         return [(one.length, one.sha256) for one in ranges]
 
     def run(self, stop: threading.Event) -> Pace:
@@ -208,7 +211,7 @@ class _Front:
             if isinstance(item, Unreadable):
                 self._told.unread(item.source, item.reason)
                 self._sources.unread(item.source, item.reason)
-            elif not self._home.records.has_batch(item.batch_id):
+            elif not self._is_stored(item.batch_id):
                 came = True
                 self._judge(item)
                 if self._portion.full:
@@ -225,6 +228,9 @@ class _Front:
             self._tell(parsing)
         if began and not self._portion.empty:
             self._since = time.monotonic()
+
+    def _is_stored(self, batch_id: str) -> bool:
+        return self._home.patiently(lambda: self._home.records.has_batch(batch_id))
 
     def _judge(self, batch: Batch) -> None:
         if self._portion.empty:
@@ -309,7 +315,7 @@ class _Behind:
     def _work(self) -> None:
         try:
             while not self._stop.wait(self._options.judge_every):
-                self._round()
+                self._home.patiently(self._round)
         except BaseException as error:  # noqa: BLE001  # raised again by `check`
             self._error = error
 
