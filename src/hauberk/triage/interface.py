@@ -32,6 +32,7 @@ class Incident:
     `tactic_bits` are the log2 odds). `findings` are uids in time order; `entities` the most
     telling first; `techniques` the best supported first; `tactics` in ATT&CK order. The uid stays
     with a story from scan to scan; `supersedes` are uids of former incidents that go on in it.
+    `context` are those of the findings that stand beside the story and count for nothing.
     """
 
     uid: str
@@ -52,3 +53,4 @@ class Incident:
     above_budget: bool
     severity_id: int
     supersedes: Sequence[str] = field(default_factory=list)
+    context: Sequence[str] = field(default_factory=list)

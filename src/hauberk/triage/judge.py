@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from .context import surroundings
 from .days import held_against_days
 from .fusion import FusionSettings, cluster
 from .identity import identified
@@ -73,6 +74,11 @@ def triage(
     doubted = _likely(_ranked(held, labels, exposure, settings))
     exposure, held = held_against_days(calibrated, labels, exposure, doubted)
     ranked = _ranked(held, labels, exposure, settings)
+    telling = (calibrated["surprise"] <= settings.fusion.bridge_surprise).to_numpy()
+    beside = surroundings(held, telling, labels, ranked, settings.floor)
+    if (beside >= 0).any():
+        around = np.where(beside >= 0, beside, labels)
+        ranked = _ranked(held, around, exposure, settings, context=beside >= 0)
     ranked = corrected(ranked, verdicts, settings.budget, settings.floor)
     incidents = identified(ranked, former)
     return Triage(held, incidents, exposure, expected_misses(incidents), verdicts)
@@ -97,9 +103,11 @@ def _ranked(
     labels: npt.NDArray[np.int64],
     exposure: Exposure,
     settings: TriageSettings,
+    context: npt.NDArray[np.bool_] | None = None,
 ) -> list[Incident]:
+    beside = np.zeros(len(labels), dtype=np.bool_) if context is None else context
     return rank(
-        findings.with_columns(pl.Series("cluster", labels)),
+        findings.with_columns(pl.Series("cluster", labels), pl.Series("context", beside)),
         budget=settings.budget,
         floor=settings.floor,
         subjects=exposure.subjects_a_day(),

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 
@@ -96,7 +96,8 @@ def within_budget(incidents: list[Incident], budget: float, floor: float) -> lis
 
 
 def _incident(part: pl.DataFrame, prior: float) -> Incident | None:
-    weighed = weigh(part)
+    everything = weigh(part)
+    weighed = [one for one in everything if not one.context]
     times = [one.start for one in weighed if one.start] + [one.end for one in weighed if one.end]
     if not times:
         return None
@@ -105,7 +106,11 @@ def _incident(part: pl.DataFrame, prior: float) -> Incident | None:
     tactics = tactics_of(supported)
     tactic_bits = min(MAX_TACTIC_BITS, TACTIC_BITS * max(0, separate_tactics(supported) - 1))
     odds = prior + tactic_bits + sum(one.counted for one in weighed)
-    in_time = sorted(weighed, key=lambda one: (one.start is None, one.start or times[0], one.uid))
+
+    def when(one: Weighed) -> tuple[bool, datetime, str]:
+        return one.start is None, one.start or times[0], one.uid
+
+    in_time = sorted(weighed, key=when)
     entities = _entities(weighed)
     telling = [one for one in weighed if one.counted > 0] or weighed[:1]
     reasons = [Reason(one.message or one.title, one.uid, one.counted) for one in telling]
@@ -121,13 +126,14 @@ def _incident(part: pl.DataFrame, prior: float) -> Incident | None:
         entities=entities,
         techniques=[technique for technique, _ in support],
         tactics=[str(tactic) for tactic in shown],
-        findings=[one.uid for one in in_time],
+        findings=[one.uid for one in sorted(everything, key=when)],
         event_count=events_behind(weighed),
         reasons=reasons,
         links=_links(weighed),
         narrative=narrate(in_time, entities),
         above_budget=False,
         severity_id=max((one.severity_id for one in weighed), default=0),
+        context=[one.uid for one in sorted(everything, key=when) if one.context],
     )
 
 

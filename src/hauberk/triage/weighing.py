@@ -46,6 +46,7 @@ class Weighed:
     severity_id: int
     bits: float
     counted: float
+    context: bool = False
 
 
 def events_behind(findings: Sequence[Weighed]) -> int:
@@ -55,7 +56,10 @@ def events_behind(findings: Sequence[Weighed]) -> int:
 
 
 def weigh(part: pl.DataFrame) -> list[Weighed]:
-    """Discount the findings of one cluster, given strongest first; strongest counted first."""
+    """Discount the findings of one cluster, given strongest first; strongest counted first.
+
+    Those with a true column `context`, if there is one, count for nothing.
+    """
     spoken: Counter[tuple[str, str]] = Counter()
     kinds: Counter[str] = Counter()
     rules: set[tuple[str, str]] = set()
@@ -68,7 +72,8 @@ def weigh(part: pl.DataFrame) -> list[Weighed]:
         rule = (kind, row["rule_uid"])
         discount = SAME_TECHNIQUE ** spoken[kind, about] * SAME_KIND ** kinds[kind]
         # The same rule again on the same story is the same evidence again.
-        counted = 0.0 if rule in rules else row["bits"] * discount
+        context = bool(row.get("context"))
+        counted = 0.0 if context or rule in rules else row["bits"] * discount
         if counted > 0 and _told(row, telling):
             counted *= SAME_MOMENT
         counted = min(counted, KIND_CAP - sums.get(kind, 0.0))
@@ -83,7 +88,7 @@ def weigh(part: pl.DataFrame) -> list[Weighed]:
                 row["uid"], row["title"], row["message"], kind, techniques,
                 tuple(row["entities"] or ()), row["time"], row["end_time"], row["count"],
                 tuple(row["evidence"] or ()),
-                row["severity_id"] or 0, row["bits"], counted,
+                row["severity_id"] or 0, row["bits"], counted, context,
             )
         )  # fmt: skip
     return sorted(weighed, key=lambda one: -one.counted)
