@@ -1,10 +1,16 @@
 """What scans made of captures, and how sure a share is."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 TOP = 3
 """Rank to which an incident counts as found."""
+
+TOP_OF_ESTATE = 5
+"""The same for the stages of an attack on an estate."""
+
+WORTH = 0.1
+"""Bits from which a finding is evidence of a stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class EstateOutcome:
-    """What a scan made of one estate's alerts: the best rank at which each stage is met."""
+    """What a scan made of one estate's alerts: the best rank at which each stage is met.
+
+    `ranks`: by a finding of the stage's interval that is worth something as evidence;
+    `story_ranks`: by any finding of it, context included; `caused_ranks`: by a finding that is
+    worth something and rests on an alert that the set says the attack caused.
+    """
 
     estate: str
     alerts: int
@@ -47,6 +58,8 @@ class EstateOutcome:
     days: float
     seconds: float
     memory_mib: float
+    story_ranks: dict[str, int | None] = field(default_factory=dict)
+    caused_ranks: dict[str, int | None] = field(default_factory=dict)
 
 
 def interval(hits: int, total: int) -> tuple[float, float]:

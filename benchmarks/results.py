@@ -17,12 +17,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import polars as pl
+
 from hauberk.errors import HauberkError
 from hauberk.pipeline import Scan, ScanOptions, scan
+from hauberk.triage import evidence_bits
 
 from . import emulated
 from .captures import SETS, Capture, named, unpack
-from .outcomes import TOP, EstateOutcome, Outcome
+from .outcomes import TOP, WORTH, EstateOutcome, Outcome
 from .results_page import page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,15 +112,21 @@ def run_estate(path: Path) -> EstateOutcome:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         answer = scan(ScanOptions(paths=[path], home=Path(folder) / "home"))
-    rows = {str(row["uid"]): row for row in answer.findings.iter_rows(named=True)}
-    stages = _stages(path)
+    stages, caused = _stages(path)
     ranks: dict[str, int | None] = dict.fromkeys(stages)
+    story_ranks: dict[str, int | None] = dict.fromkeys(stages)
+    caused_ranks: dict[str, int | None] = dict.fromkeys(caused)
+    telling = answer.findings.filter(evidence_bits(pl.col("surprise")) >= WORTH)
+    evidence = dict(answer.findings.select("uid", "evidence").iter_rows())
     for place, incident in enumerate(answer.incidents, start=1):
+        counting = set(telling["uid"]).intersection(incident.findings) - set(incident.context)
         for uid in incident.findings:
-            for event in rows[uid]["evidence"]:
-                stage = _label(answer.evidence.get(event, {}).get("raw_data"))
-                if stage in ranks and ranks[stage] is None:
-                    ranks[stage] = place
+            for event in evidence[uid]:
+                stage, cause = _labels(answer.evidence.get(event, {}).get("raw_data"))
+                _first(story_ranks, stage, place)
+                if uid in counting:
+                    _first(ranks, stage, place)
+                    _first(caused_ranks, _caused(stage, cause), place)
     reading = answer.accounting
     days = (
         (reading.last - reading.first).total_seconds() / 86400
@@ -127,24 +136,39 @@ def run_estate(path: Path) -> EstateOutcome:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return EstateOutcome(
         path.stem.split("_")[0], reading.records, len(answer.incidents), len(answer.above),
-        ranks, days, time.perf_counter() - began, peak,
+        ranks, days, time.perf_counter() - began, peak, story_ranks, caused_ranks,
     )  # fmt: skip
 
 
-def _label(raw: object) -> str:
+def _first(ranks: dict[str, int | None], stage: str, place: int) -> None:
+    if stage in ranks and ranks[stage] is None:
+        ranks[stage] = place
+
+
+def _labels(raw: object) -> tuple[str, str]:
+    """The stage in whose interval an alert lies, and the step of the attack that caused it."""
     fields = raw.decode("utf-8", "replace").strip().rsplit(",", 2) if isinstance(raw, bytes) else []
-    return fields[1] if len(fields) == 3 else ""
+    return (fields[1], fields[2]) if len(fields) == 3 else ("", "")
 
 
-def _stages(path: Path) -> list[str]:
+def _caused(stage: str, cause: str) -> str:
+    """The stage that an alert was caused by: that of its interval, outside of all its own step."""
+    return "" if cause == "-" else cause if stage == "false_positive" else stage
+
+
+def _stages(path: Path) -> tuple[list[str], list[str]]:
+    """Stages in whose intervals there are alerts, and those that any alert was caused by."""
     found: dict[str, None] = {}
+    caused: dict[str, None] = {}
     with path.open(encoding="utf-8") as lines:
         next(lines)
         for line in lines:
-            label = line.rstrip("\n").rsplit(",", 2)[1]
-            if label != "false_positive":
-                found[label] = None
-    return list(found)
+            stage, cause = line.rstrip("\n").rsplit(",", 2)[1:]
+            if stage != "false_positive":
+                found[stage] = None
+            if cause != "-":
+                caused[_caused(stage, cause)] = None
+    return list(found), list(caused)
 
 
 def _work(task: tuple[Capture, tuple[Path, ...]]) -> Outcome:

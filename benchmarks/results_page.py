@@ -1,10 +1,10 @@
 """The outcomes as a page of docs/."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from . import emulated
-from .outcomes import TOP, EstateOutcome, Outcome, interval
+from .outcomes import TOP, TOP_OF_ESTATE, WORTH, EstateOutcome, Outcome, interval
 
 HEAD = """# Results
 
@@ -114,19 +114,38 @@ def _estates(estates: Sequence[EstateOutcome]) -> str:
         return ""
     lines = [
         "## Other products' alerts (AIT-ADS: Wazuh, Suricata, AMiner)\n",
-        "Rank of the best incident that holds an alert of each stage of the attack.\n",
-        "| estate | alerts | shown | fewer items | stages in top 5 | ranks | s | MiB |",
-        "|---|---|---|---|---|---|---|---|",
+        "Of each stage of the attack, the rank of the best incident that holds a finding of its",
+        f"interval worth {WORTH} bits or more (*context* where none does and one in the",
+        f"top {TOP_OF_ESTATE} has its alerts in the timeline alone). *Caused*: the same for",
+        "alerts that the set says the attack itself caused, and not merely its time. The stage",
+        "dnsteal causes alerts before its interval and none in it.\n",
+        "| estate | alerts | shown | fewer items | stages in top 5 | with context | caused "
+        "| ranks | s | MiB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for one in estates:
-        ranks = ", ".join(f"{stage} {rank or '–'}" for stage, rank in one.ranks.items())
-        top = sum(rank is not None and rank <= 5 for rank in one.ranks.values())
         fewer = 1 - one.shown / one.alerts if one.alerts else 0
+        ranks = ", ".join(_rank(one, stage) for stage in one.ranks)
         lines.append(
             f"| {one.estate} | {one.alerts:,} | {one.shown} | {fewer * 100:.3f} % "
-            f"| {top} of {len(one.ranks)} | {ranks} | {one.seconds:.1f} | {one.memory_mib:,.0f} |"
+            f"| {_top(one.ranks)} | {_top(one.story_ranks)} | {_top(one.caused_ranks)} "
+            f"| {ranks} | {one.seconds:.1f} | {one.memory_mib:,.0f} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _top(ranks: Mapping[str, int | None]) -> str:
+    return f"{sum(_within(rank) for rank in ranks.values())} of {len(ranks)}"
+
+
+def _within(rank: int | None) -> bool:
+    return rank is not None and rank <= TOP_OF_ESTATE
+
+
+def _rank(one: EstateOutcome, stage: str) -> str:
+    rank = one.ranks[stage]
+    beside = not _within(rank) and _within(one.story_ranks.get(stage))
+    return f"{stage} {rank or '–'}{' (context)' if beside else ''}"
 
 
 def _misses(outcomes: Sequence[Outcome]) -> str:
