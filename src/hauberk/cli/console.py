@@ -1,5 +1,7 @@
 """`hauberk console`: incidents in a browser, for several people."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +37,9 @@ def command(
         list[str] | None,
         typer.Option("--name", metavar="HOST", help="A name that browsers reach it by."),
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Say where it is as a line of JSON.")
+    ] = False,
 ) -> None:
     """Serve until stopped."""
     try:
@@ -48,6 +53,10 @@ def command(
         ) from error
 
     def started(told: Started) -> None:
+        if as_json:
+            with output.stdout() as stream:
+                stream.write(json.dumps({"started": asdict(told)}, default=str) + "\n")
+            return
         screen = output.screen()
         screen.print(f"The console is at {told.address}", soft_wrap=True)
         screen.print(f"Its CA, for browsers to trust: {told.ca}", soft_wrap=True)

@@ -20,6 +20,9 @@ SOURCES_SERVICE = "sources"
 CONSOLE_SERVICE = "console"
 """The log of what people do: verdicts, comments, sign-ins, changes of roles."""
 
+SYSTEM_SERVICE = "system"
+"""The log of what becomes of the parts of a running system: `stop` (one died), `restart`."""
+
 OWN_CLASS = EventClass.APPLICATION_LIFECYCLE
 
 _FRAME = frozenset({"type", "act", "by", "at", "previous"})
@@ -34,6 +37,8 @@ _ACTIVITIES = {
     "retire": 2,
     "revoke": 2,
     "rollback": 7,
+    "stop": 4,
+    "restart": 5,
     "adopt": 8,
 }
 """OCSF activities of class 6002: install, remove, start, stop, restart, enable, disable, update."""
@@ -58,7 +63,7 @@ _TEXTS = {
 def own_service(record: Mapping[str, object]) -> str:
     """The log that a record stands in."""
     log = record.get("log")
-    return str(log) if log in (SOURCES_SERVICE, CONSOLE_SERVICE) else OWN_SERVICE
+    return str(log) if log in (SOURCES_SERVICE, CONSOLE_SERVICE, SYSTEM_SERVICE) else OWN_SERVICE
 
 
 def act_record(entry: Mapping[str, object]) -> dict[str, object]:

@@ -26,7 +26,8 @@ TABLES = frozenset(
         "inference",
         "outputs",
         "retention",
-        "source",  # [[source]] and [spool]: the tables of `hauberk watch --sources`
+        "source",  # [[source]], [sources.NAME] and [spool]: those of `hauberk watch --sources`
+        "sources",
         "spool",
         "watch",
     }

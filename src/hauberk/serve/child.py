@@ -1,0 +1,121 @@
+"""A part's process: started, listened to, ended with everything that it started."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from .interface import Report
+from .part_log import LINE_BYTES, PartLog
+
+WORDS = 5
+"""Last lines of a part that are kept to be told."""
+
+MAX_REPORT = 1 << 20
+_READ = 64 << 10
+_NOT_FOR_PARTS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+
+
+class Child:
+    """A running `hauberk` command in a process group of its own.
+
+    What it says goes to its log, except for its reports: JSON lines of one key, `reports`, of which
+    the newest is kept. Ends when this process dies, on Linux.
+    """
+
+    def __init__(self, arguments: Sequence[str], log: PartLog, reports: str) -> None:
+        self._log = log
+        self._begins = f'{{"{reports}":'.encode()
+        self._key = reports
+        self._rest = b""
+        self.words: deque[str] = deque(maxlen=WORDS)
+        self.report: Report | None = None
+        self.reported = False  # since somebody last asked
+        command = [sys.executable, "-m", "hauberk.cli", *arguments]
+        tether = str(Path(__file__).with_name("tether.py"))
+        self._process = subprocess.Popen(  # noqa: S603  # our own command, without a shell
+            [sys.executable, "-I", "-S", tether, str(os.getpid()), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+            env={name: at for name, at in os.environ.items() if name not in _NOT_FOR_PARTS},
+        )
+        assert self._process.stdout is not None
+        self.pid = self._process.pid
+        self.pipe = self._process.stdout.fileno()
+        os.set_blocking(self.pipe, False)
+
+    def read(self) -> None:
+        """Take in what it has said; returns at once."""
+        for _ in range(64):  # others wait
+            try:
+                data = os.read(self.pipe, _READ)
+            except (BlockingIOError, OSError):
+                return
+            if not data:
+                return
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            for line in lines:
+                self._take(line)
+            if len(self._rest) > MAX_REPORT:
+                self._take(self._rest)
+                self._rest = b""
+
+    def _take(self, line: bytes) -> None:
+        if line.startswith(self._begins) and len(line) <= MAX_REPORT:
+            try:
+                report = orjson.loads(line)[self._key]
+            except orjson.JSONDecodeError:
+                report = None
+            if isinstance(report, dict):
+                self.report, self.reported = report, True
+                return
+        if line.strip():
+            self._log.write(line)
+            said = line[:LINE_BYTES].decode("utf-8", "replace").strip()
+            self.words.append("".join(one if one.isprintable() else " " for one in said)[:300])
+
+    def exit_code(self) -> int | None:
+        """The code that it ended with (negative: the signal that ended it); None while it runs."""
+        if self._process.returncode is None and hasattr(os, "waitid"):
+            seen = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if seen is None:
+                return None
+            # What it left behind. Until it is reaped, its group can be nobody else's.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+        code = self._process.poll()
+        if code is not None:
+            self.read()
+            if self._rest:
+                self._take(self._rest)
+                self._rest = b""
+        return code
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to it and to all that it started."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
+
+    def close(self) -> None:
+        """Let go of a process that has ended."""
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+def how_it_ended(code: int) -> str:
+    """An exit code for people."""
+    if code >= 0:
+        return f"ended with code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"
