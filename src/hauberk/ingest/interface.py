@@ -37,7 +37,8 @@ class RecordBatch:
     `head` is the start of the same file (at most 64 KiB), for formats whose meaning is set there
     (Zeek's #fields, a CSV header). `offset` is where `data` begins in the unpacked file, so
     `offset == 0` means that `data` itself begins with that head. `modified` is the file's own
-    time stamp, for formats that write no year.
+    time stamp, for formats that write no year. `before` is what stands just before `data` and was
+    read already, for formats whose records lean on it (an EVTX chunk that is still written into).
     """
 
     data: bytes
@@ -45,6 +46,7 @@ class RecordBatch:
     offset: int = 0
     head: bytes = b""
     modified: datetime | None = None
+    before: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

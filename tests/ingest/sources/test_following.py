@@ -216,3 +216,92 @@ def test_every_byte_is_read_once_in_any_order_of_things(
     watched.follower.close()
     lines = sorted(watched.data.splitlines())
     assert lines == sorted(stream.splitlines())
+
+
+ZEEK = (
+    b"#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n"
+    b"#open\t2026-03-02-10-00-00\n"
+    b"#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\n"
+    b"#types\ttime\tstring\taddr\tport\taddr\tport\tenum\n"
+)
+
+
+def connection(number: int) -> bytes:
+    return b"1772445600.%06d\tC%d\t10.0.0.1\t4%04d\t10.0.0.2\t53\tudp\n" % (number, number, number)
+
+
+@pytest.fixture
+def uncommitted(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    """What was read is not stored yet: commits take their time."""
+    monkeypatch.setattr(watched, "_known", lambda *_: [])
+    watched.follower.close()
+    watched.begin()
+    return watched
+
+
+def test_a_zeek_log_that_is_archived_packed_is_not_read_twice(
+    uncommitted: Watched, tmp_path: Path
+) -> None:
+    current, archive = tmp_path / "current", tmp_path / "2026-03-02"
+    current.mkdir()
+    archive.mkdir()
+    log = current / "conn.log"
+    log.write_bytes(ZEEK + connection(1))
+    uncommitted.poll()
+    for number in range(2, 5):
+        with log.open("ab") as more:
+            more.write(connection(number))
+        uncommitted.poll(1)
+    with log.open("ab") as more:
+        more.write(connection(5) + b"#close\t2026-03-02-11-00-00\n")
+    # Zeek renames the log, begins the next, packs the old one and removes it.
+    old = current / "conn-26-03-02_10.00.00.log"
+    log.rename(old)
+    log.write_bytes(ZEEK.replace(b"10-00-00", b"11-00-00") + connection(6))
+    uncommitted.poll()
+    packed = archive / "conn.10:00:00-11:00:00.log.gz"
+    packed.write_bytes(gzip.compress(old.read_bytes()))
+    old.unlink()
+    uncommitted.poll(6)
+    lines = [one for one in uncommitted.data.splitlines() if not one.startswith(b"#")]
+    assert lines == [connection(number).rstrip() for number in range(1, 7)]
+
+
+@pytest.mark.parametrize("way", ["rename", "copytruncate"])
+def test_a_suricata_log_that_is_rotated_and_packed_is_not_read_twice(
+    uncommitted: Watched, tmp_path: Path, way: str
+) -> None:
+    file, old = tmp_path / "eve.json", tmp_path / "eve.json.1"
+    for number in range(4):
+        with file.open("ab") as more:
+            more.write(line(number))
+        uncommitted.poll(1)
+    if way == "rename":
+        file.rename(old)
+        file.write_bytes(line(4))
+    else:
+        old.write_bytes(file.read_bytes())
+        uncommitted.poll(1)
+        file.write_bytes(line(4))
+    uncommitted.poll()
+    (tmp_path / "eve.json.2.gz").write_bytes(gzip.compress(old.read_bytes()))
+    old.unlink()
+    uncommitted.poll(6)
+    assert uncommitted.data == b"".join(map(line, range(5)))
+
+
+def test_a_log_that_is_renamed_amid_a_line_is_followed_on(
+    uncommitted: Watched, tmp_path: Path
+) -> None:
+    file = tmp_path / "eve.json"
+    file.write_bytes(line(1) + line(2)[:20])
+    uncommitted.poll()
+    # A name that comes before the old one, and is looked at before it.
+    moved = tmp_path / "a.json"
+    file.rename(moved)
+    file.write_bytes(line(3))
+    uncommitted.poll(1)
+    with moved.open("ab") as more:
+        more.write(line(2)[20:])
+    uncommitted.poll()
+    assert sorted(uncommitted.data.splitlines()) == [line(n).rstrip() for n in (1, 2, 3)]

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from hauberk.ingest.formats.lines import utf16_of
 from hauberk.ingest.interface import MAX_RECORD, Format, Framing, RecordBatch, Reject
 
+from .evtx_chunks import CHUNK as EVTX_CHUNK
+from .evtx_chunks import HEADER as EVTX_HEADER
+from .evtx_chunks import RECORDS, first_record, read_pieces, state_of
 from .inputs import Input
 from .streams import Stream
 
@@ -19,11 +22,7 @@ MAX_DOCUMENT = 256 << 20
 KEPT = 4096
 """Bytes that are kept of a record that is too long to be read."""
 
-EVTX_HEADER = 4096
-EVTX_CHUNK = 65536
-
 _MAX_KNOWN = 512 << 20
-_FIRST_RECORD = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +106,7 @@ def batch_of(
     identity = hashlib.sha256(f"{format.name}\0{offset}\0{digest}".encode()).hexdigest()[:32]
     records = replace(base, data=data, offset=offset)
     first = oversize[0].start if oversize and not data else data
-    return Batch(records, format, identity, digest, _first_record(first), oversize)
-
-
-def _first_record(data: bytes) -> str:
-    end = data.find(b"\n", 0, _FIRST_RECORD)
-    return hashlib.sha256(data[: end if end != -1 else _FIRST_RECORD]).hexdigest()
+    return Batch(records, format, identity, digest, first_record(first), oversize)
 
 
 def _lines(
@@ -239,10 +233,31 @@ def _evtx(
             yield Skipped(base.source, offset, length, digest)
             offset += length
             continue
+        chunk = data[:EVTX_CHUNK]
+        pieces = list(read_pieces(chunk, offset, known)) if known is not None else []
         if len(data) < size:
             data = data[: _before_last_chunk(data)]
-        yield batch_of(base, format, stream.read(len(data)), offset)
-        offset += len(data)
+        growing = len(data) <= EVTX_CHUNK and not stream.peek(2 * EVTX_CHUNK)[EVTX_CHUNK:].strip(
+            b"\0"
+        )
+        if not pieces and not (growing and state_of(chunk) is not None):
+            yield batch_of(base, format, stream.read(len(data)), offset)
+            offset += len(data)
+            continue
+        for at, length, digest in pieces:
+            yield Skipped(base.source, offset + at, length, digest)
+        yield from piece_of(base, format, chunk, offset, sum(pieces[-1][:2]) if pieces else RECORDS)
+        offset += len(stream.read(EVTX_CHUNK))
+
+
+def piece_of(
+    base: RecordBatch, format: Format, chunk: bytes, offset: int, at: int  # noqa: A002
+) -> Iterator[Batch]:  # fmt: skip
+    """The records of an EVTX chunk at `offset` from `at` in it on, if there are any."""
+    state = state_of(chunk)
+    if state is not None and at < state.free:
+        before = replace(base, before=chunk[:at])
+        yield batch_of(before, format, chunk[at : state.free], offset + at)
 
 
 def _before_last_chunk(data: bytes) -> int:
@@ -257,7 +272,7 @@ def _before_last_chunk(data: bytes) -> int:
 
 def stored_range(stream: Stream, data: bytes, offset: int, known: Known) -> tuple[int, str] | None:
     """Length and digest of the longest known chunk that the next bytes are, if any is."""
-    for length, digest in sorted(known(_first_record(data), offset), reverse=True):
+    for length, digest in sorted(known(first_record(data), offset), reverse=True):
         if not 0 < length <= _MAX_KNOWN:
             continue
         ahead = stream.peek(length + 1)

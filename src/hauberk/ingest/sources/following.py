@@ -9,6 +9,7 @@ import contextlib
 import os
 import stat
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from .batches import (
     skip_line,
     stored_range,
 )
+from .growing_evtx import GrowingEvtx
 from .inputs import Input, Unreadable, clock, find_inputs, label
 from .streams import HEAD, Stream, is_packed
 
@@ -39,7 +41,11 @@ SETTLED = 2.0
 SEARCH = 1.0
 """Seconds between two looks at what files there are."""
 
+RECENT = 4096
+"""Batches that are remembered till they are surely stored: copies of their files may come first."""
+
 _SAME = 64
+_EVTX_MAGIC = 8
 
 
 @dataclass(slots=True)
@@ -55,14 +61,15 @@ class _File:
     head: bytes = b""
     format: Format | None = None
     gone: bool = False  # another file has its name, or none has
+    evtx: GrowingEvtx | None = None  # it is read by its chunks, and not by lines
 
 
 class Follower:
     """Follows files and the files of folders.
 
     `known` says what is stored (see `Known`); `now` is a clock in seconds. A line is read when it
-    has its end. Files that are not made of lines, and archives, are read whole once they have
-    settled, and again when they have changed.
+    has its end, a record of an EVTX file once it is whole. Other files that are not made of lines,
+    and archives, are read whole once they have settled, and again when they have changed.
     """
 
     def __init__(
@@ -73,7 +80,8 @@ class Follower:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._paths = list(paths)
-        self._known = known
+        self._stored_before = known
+        self._recent: OrderedDict[tuple[str, int], tuple[tuple[int, str], ...]] = OrderedDict()
         self._now = now
         self._looked: float | None = None
         self._files: dict[Path, _File] = {}
@@ -83,6 +91,20 @@ class Follower:
 
     def poll(self) -> Iterator[Batch | Unreadable]:
         """What has come since the last poll; what cannot be read is told once."""
+        for one in self._poll():
+            if isinstance(one, Batch):
+                key = (one.first_record, one.records.offset)
+                self._recent[key] = (*self._recent.pop(key, ()), (one.length, one.sha256))
+                if len(self._recent) > RECENT:
+                    self._recent.popitem(last=False)
+            yield one
+
+    def _known(self, first_record: str, start: int) -> Sequence[tuple[int, str]]:
+        """What is stored, and what will be once those who polled have committed it."""
+        recent = self._recent.get((first_record, start), ())
+        return [*self._stored_before(first_record, start), *recent]
+
+    def _poll(self) -> Iterator[Batch | Unreadable]:
         if self._looked is None or self._now() - self._looked >= SEARCH:
             self._looked = self._now()
             yield from self._search()
@@ -101,6 +123,9 @@ class Follower:
         total = 0
         for file in [*self._leaving, *self._files.values()]:
             if folder is None or file.path.is_relative_to(folder):
+                if file.evtx is not None:
+                    total += file.evtx.behind
+                    continue
                 with contextlib.suppress(OSError):
                     total += max(0, os.fstat(file.descriptor).st_size - file.offset)
         return total
@@ -115,8 +140,10 @@ class Follower:
     def _search(self) -> Iterator[Unreadable]:
         """Open what is new, and let go of what is gone."""
         there = dict.fromkeys(one for path in self._paths for one in _under(path))
-        for path in [one for one in self._files if one not in there]:
-            self._leave(path)
+        # All that has lost its name first, so that it is known again where it has another.
+        for path, file in list(self._files.items()):
+            if path not in there or _key(path) not in (file.key, None):
+                self._leave(path)
         self._whole = {path: was for path, was in self._whole.items() if path in there}
         for path in there:
             reason = self._look_at(path)
@@ -142,7 +169,7 @@ class Follower:
                     return None
                 else:
                     os.close(self._files.pop(path).descriptor)
-            if status.st_size == 0:
+            if status.st_size == 0 or self._moved(path, key):
                 return None
             if not stat.S_ISREG(status.st_mode):
                 return "no regular file (a pipe, socket or device)"
@@ -150,19 +177,38 @@ class Follower:
         except (OSError, ValueError) as error:
             return getattr(error, "strerror", None) or str(error)
         head = os.pread(descriptor, HEAD, 0)
-        if is_packed(head) or _is_read_whole(head, path):
+        known = None if is_packed(head) else recognise(head, path)
+        if is_packed(head) or _is_read_whole(known):
             os.close(descriptor)
             self._whole.setdefault(path, ((0, 0, 0), self._now(), False))
             return None
         self._whole.pop(path, None)
         file = _File(path, descriptor, key, start=head[:_SAME])
-        file.offset = self._stored(file)
+        if known is not None and known.framing is Framing.EVTX_CHUNKS:
+            base = RecordBatch(b"", label(str(path)), 0, head, clock(status.st_mtime))
+            file.evtx = GrowingEvtx(descriptor, base, known, self._known)
+        else:
+            file.offset = self._stored(file)
         self._files[path] = file
         return None
+
+    def _moved(self, path: Path, key: tuple[int, int]) -> bool:
+        """Follow on under its new name what was followed under another: a log that was rotated."""
+        for file in self._leaving:
+            if file.key == key and not self._written_over(file, os.fstat(file.descriptor).st_size):
+                self._leaving.remove(file)
+                file.path, file.gone = path, False
+                self._files[path] = file
+                if file.evtx is not None:
+                    file.evtx.named(label(str(path)))
+                return True
+        return False
 
     def _written_over(self, file: _File, size: int) -> bool:
         """Whether the file was cut short or begun anew under the same name and number."""
         start = os.pread(file.descriptor, _SAME, 0)
+        if file.evtx is not None:
+            return not start.startswith(file.start[:_EVTX_MAGIC])
         return size < file.offset or not start.startswith(file.start[: len(start)])
 
     def _stored(self, file: _File) -> int:
@@ -180,6 +226,9 @@ class Follower:
         return offset
 
     def _grown(self, file: _File) -> Iterator[Batch | Unreadable]:
+        if file.evtx is not None:
+            yield from self._chunks(file, file.evtx)
+            return
         try:
             batch = self._next(file)
         except OSError as error:
@@ -191,6 +240,17 @@ class Follower:
             file.offset += batch.length
             yield batch
         elif file.gone and file in self._leaving:
+            self._leaving.remove(file)
+            os.close(file.descriptor)
+
+    def _chunks(self, file: _File, evtx: GrowingEvtx) -> Iterator[Batch | Unreadable]:
+        try:
+            yield from evtx.poll(self._now())
+        except OSError as error:
+            yield Unreadable(label(str(file.path)), error.strerror or str(error))
+            file.gone = True
+            evtx.behind = 0
+        if file.gone and not evtx.behind and file in self._leaving:
             self._leaving.remove(file)
             os.close(file.descriptor)
 
@@ -285,6 +345,14 @@ def _under(path: Path) -> Iterator[Path]:
                 yield one
 
 
+def _key(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _is_ended(path: Path) -> bool:
     """Whether a file that is read whole has its end: a JSON document its last bracket."""
     with path.open("rb") as file:
@@ -295,6 +363,5 @@ def _is_ended(path: Path) -> bool:
         return file.read().rstrip().endswith((b"}", b"]"))
 
 
-def _is_read_whole(head: bytes, path: Path) -> bool:
-    known = recognise(head, path)
-    return known is not None and known.framing is not Framing.LINES
+def _is_read_whole(known: Format | None) -> bool:
+    return known is not None and known.framing not in (Framing.LINES, Framing.EVTX_CHUNKS)

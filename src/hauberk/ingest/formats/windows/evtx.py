@@ -50,15 +50,21 @@ class Evtx:
         return 1.0 if head.startswith(b"ElfFile\0") else 0.0
 
     def parse(self, records: RecordBatch) -> Parsed:
-        """Events and rejects of some 64 KiB chunks. Damage in one leaves the others alone."""
+        """Events and rejects of some 64 KiB chunks. Damage in one leaves the others alone.
+
+        After `before`, which is the start of a chunk, `data` is more of that chunk alone.
+        """
         places: list[Place] = []
         raw: list[bytes] = []
         rows: list[dict[str, object]] = []
         numbers: list[int] = []
         rejects: list[Reject] = []
-        for begin, found in self._chunks(records.data):
+        read = len(records.before)
+        for begin, found in self._chunks(records.before + records.data):
             for (offset, length), text, reason in found:
-                place = records.offset + begin + offset, length
+                if offset < read and offset + length <= read:
+                    continue  # it was read before; what follows leans on it
+                place = records.offset - read + begin + offset, length
                 row = _row(text) if text is not None else None
                 if row is None:
                     rejects.append(Reject(*place, reason or "no JSON came of it"))
