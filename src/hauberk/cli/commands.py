@@ -70,6 +70,14 @@ COMMANDS = {
     "rules": Listed(
         "rules", "Work with Sigma rules: list, check, test, explain, coverage, hunt, update.", "app"
     ),
+    "labels": Listed(
+        "labels",
+        "Verdicts as labels: export them, see how good they are, ask what is known.",
+        "app",
+    ),
+    "measures": Listed(
+        "measures", "Show how soon incidents are told and decided, and how often rightly."
+    ),
     "models": Listed(
         "governing",
         "Models as signed data: registered, judged, approved, rolled out, and taken back.",

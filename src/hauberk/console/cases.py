@@ -1,5 +1,7 @@
 """What analysts decide about incidents: state, who works on it, verdict, comments."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -42,6 +44,27 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """What a suppression that is proposed would hide: firings of a rule whose fields are so.
+
+    Raises Refused where it names no rule or no field.
+    """
+
+    rule: str
+    where: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if not self.rule or not self.where:
+            raise Refused("Say which rule, and which of its firings: by a field and its value.")
+        if len(self.as_text()) > MAX_TEXT:
+            raise Refused("This says too much: name fewer fields.")
+
+    def as_text(self) -> str:
+        """The scope as a ledger entry holds it."""
+        return json.dumps({"rule": self.rule, "where": dict(self.where)}, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """Where an incident stands; `last_act` numbers the last act that changed it."""
 
@@ -76,19 +99,35 @@ class Cases:
             return _case(connection, incident), acts.of_incident(connection, incident)
 
     def judge(
-        self, incident: str, verdict: Verdict, reason: str, by: str, seen: int, now: datetime
-    ) -> None:
-        """Give a verdict, which closes the case. Raises Refused."""
+        self, incident: str, verdict: Verdict, reason: str, by: str, seen: int, now: datetime,
+        scope: Scope | None = None,
+    ) -> None:  # fmt: skip
+        """Give a verdict, which closes the case. Raises Refused.
+
+        With `scope`, a verdict of benign but expected proposes a suppression, and makes none.
+        """
         if not reason.strip():
             raise Refused("A verdict needs a reason: the next one who sees this will ask for it.")
+        if scope is not None and verdict is not Verdict.BENIGN:
+            raise Refused("Only what is benign but expected can be proposed to be suppressed.")
+        said = {} if scope is None else {"scope": scope.as_text()}
         with self._database.write() as connection:
             case = _unchanged(connection, incident, seen)
             number = acts.enter(
                 connection, now, "verdict", by, incident,
                 verdict=verdict.value, verdict_id=str(verdict.ocsf), reason=reason[:MAX_TEXT],
+                **said,
             )  # fmt: skip
             who = case.assignee or by
             _store(connection, Case(incident, State.CLOSED, who, verdict.value, number))
+
+    def answer(self, incident: str, verdict: Verdict, by: str, now: datetime) -> None:
+        """Answer a question of gold (`hauberk.pipeline.gold_question`): it changes no case."""
+        with self._database.write() as connection:
+            acts.enter(
+                connection, now, "answer", by, incident,
+                verdict=verdict.value, verdict_id=str(verdict.ocsf),
+            )  # fmt: skip
 
     def set_state(self, incident: str, state: State, by: str, seen: int, now: datetime) -> None:
         """Move a case on, or open it again. Raises Refused: only a verdict closes."""

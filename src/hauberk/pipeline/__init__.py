@@ -14,27 +14,46 @@ from .interface import (
     Silent,
     Unread,
 )
+from .labels import (
+    LABEL_SCHEMA,
+    AnalystQuality,
+    LabelQuality,
+    Proposal,
+    gold_question,
+    label_quality,
+    labels_of,
+    mark_gold,
+    proposals_of,
+)
 from .live import Listener, Pace, WatchOptions, watch
 from .lookup import FindingView, IncidentView, look_up
 from .own import judge_own
 from .replay import Compared, Replay, replay
+from .retaining import kept_of, policy_of, retain
 from .rule_folders import RuleUpdate, known_rules, update_rules
 from .rule_record import RuleRecord, rule_records
 from .scan import scan
 from .suppressing import Trial, draft, lift, list_suppressions, suppress, tried
+from .surrounding import ALERTS_SCHEMA, alerts_around, each_around
+from .verdicts import verdicts_of
 
 __all__ = [
+    "ALERTS_SCHEMA",
+    "LABEL_SCHEMA",
     "Accounting",
     "Acts",
+    "AnalystQuality",
     "Compared",
     "Explained",
     "FindingView",
     "FormatAccount",
     "Hunt",
     "IncidentView",
+    "LabelQuality",
     "Listener",
     "Pace",
     "Progress",
+    "Proposal",
     "RefusedRule",
     "Replay",
     "RuleRecord",
@@ -45,19 +64,29 @@ __all__ = [
     "Trial",
     "Unread",
     "WatchOptions",
+    "alerts_around",
     "draft",
+    "each_around",
     "explain_event",
     "explain_file",
     "find_rule",
+    "gold_question",
     "hunt",
     "judge_own",
+    "kept_of",
     "known_rules",
+    "label_quality",
+    "labels_of",
     "leave",
     "lift",
     "list_suppressions",
     "load_incident",
     "look_up",
+    "mark_gold",
+    "policy_of",
+    "proposals_of",
     "replay",
+    "retain",
     "rule_records",
     "scan",
     "stored_incident",
@@ -65,5 +94,6 @@ __all__ = [
     "take_waiting",
     "tried",
     "update_rules",
+    "verdicts_of",
     "watch",
 ]

@@ -4,7 +4,15 @@ from .answers import cell, print_answer, print_tables, write_csv, write_rows
 from .graph import HEIGHT, WIDTH, Graph, draw
 from .html import EvidenceRow, evidence_row, page_style, weight_bars, write_html
 from .hunting import CATALOGUE, Answer, Bounds, Column, Described, Question, Value, ask
+from .labels import (
+    print_proposals,
+    print_quality,
+    quality_json,
+    write_label_lines,
+    write_labels,
+)
 from .lines import finding_line, incident_line, pace_line
+from .measures import Measures, Times, measure, print_measures
 from .models import (
     as_facts,
     decision_lines,
@@ -44,7 +52,9 @@ __all__ = [
     "Described",
     "EvidenceRow",
     "Graph",
+    "Measures",
     "Question",
+    "Times",
     "Value",
     "as_facts",
     "ask",
@@ -62,6 +72,7 @@ __all__ = [
     "judged_at",
     "lineage",
     "listed",
+    "measure",
     "moment",
     "navigator_layer",
     "pace_line",
@@ -76,6 +87,9 @@ __all__ = [
     "print_finding",
     "print_hunt",
     "print_incident",
+    "print_measures",
+    "print_proposals",
+    "print_quality",
     "print_replay",
     "print_rules",
     "print_scan",
@@ -84,6 +98,7 @@ __all__ = [
     "print_trial",
     "print_update",
     "print_verification",
+    "quality_json",
     "risk_lines",
     "shown",
     "span",
@@ -95,6 +110,8 @@ __all__ = [
     "write_html",
     "write_incidents",
     "write_json",
+    "write_label_lines",
+    "write_labels",
     "write_rows",
     "write_view",
 ]
