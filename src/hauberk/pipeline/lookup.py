@@ -1,7 +1,7 @@
 """Find an incident or a finding again, with the evidence it rests on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -12,15 +12,20 @@ from hauberk.triage import Incident
 
 from .incidents import load_incident
 from .scan import evidence_of
+from .surrounding import ALERTS_SCHEMA, alerts_around
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentView:
-    """An incident with its findings (FINDING_SCHEMA) and their events by metadata.uid."""
+    """An incident with its findings (FINDING_SCHEMA) and their events by metadata.uid.
+
+    `alerts` (ALERTS_SCHEMA) are what other products said of its hosts about its time.
+    """
 
     incident: Incident
     findings: pl.DataFrame
     evidence: Mapping[str, Mapping[str, object]]
+    alerts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ALERTS_SCHEMA))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,8 @@ def look_up(home_path: Path, reference: str) -> IncidentView | FindingView:
                 f"{len(found)} incidents begin with {reference!r}", hint="Give more of the uid"
             )
         mine = findings.filter(pl.col("uid").is_in(list(found[0].findings))).sort("time", "uid")
-        return IncidentView(found[0], mine, evidence_of(home, found, mine))
+        evidence = evidence_of(home, found, mine)
+        return IncidentView(found[0], mine, evidence, alerts_around(home, found[0]))
 
 
 def _finding(

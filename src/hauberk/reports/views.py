@@ -16,6 +16,9 @@ from .words import bits, count, entity_phrases, moment, percent, plain, span, ta
 SHOWN_EVENTS = 5
 """Events of evidence that are printed for each finding of a timeline."""
 
+SHOWN_ALERTS = 25
+"""Kinds of alerts of other products that are printed, the rarest."""
+
 _TELLING = (
     "process.cmd_line", "process.file.path", "process.parent_process.file.path", "actor.user.name",
     "user.name", "src_endpoint.ip", "dst_endpoint.ip", "dst_endpoint.port", "query.hostname",
@@ -45,8 +48,27 @@ def print_incident(view: IncidentView, console: Console) -> None:
         head.append(f"  {row['uid'][:8]}", style="dim")
         if row["uid"] in worth:
             head.append(f"  {bits(worth[row['uid']])}", style="cyan")
+        elif row["uid"] in one.context:
+            head.append("  context", style="dim")
         console.print(head)
         _print_events(row["evidence"] or (), view.evidence, console, SHOWN_EVENTS)
+    _print_alerts(view, console)
+
+
+def _print_alerts(view: IncidentView, console: Console) -> None:
+    """What other products said around the incident, rarest first; it counts for nothing."""
+    if view.alerts.is_empty():
+        return
+    title = "\nAlerts of other products on these hosts, a day before to a day after (no evidence)"
+    console.print(Text(title, style="bold"))
+    for row in view.alerts.head(SHOWN_ALERTS).iter_rows(named=True):
+        line = Text(f"{moment(row['first'])}  ", style="cyan")
+        line.append(f"{plain(row['product'])}: {plain(row['title'], 200)}")
+        line.append(f"  {plain(row['host'])}  {count(row['count'], 'alert')}", style="dim")
+        console.print(line)
+    hidden = view.alerts.height - SHOWN_ALERTS
+    if hidden > 0:
+        console.print(Text(f"{count(hidden, 'kind')} more", style="dim"))
 
 
 def _sum(view: IncidentView) -> Text:
