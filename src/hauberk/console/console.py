@@ -14,8 +14,10 @@ from .hunts import Hunts
 from .passwords import Cost, Passwords
 from .private_files import make_private_folder
 from .reading import Reading
+from .rulebook import Rulebook
 from .sealing import Seal
 from .sessions import Sessions
+from .suppressing import Suppressing
 from .verifying import Verifying
 
 FOLDER = "console"
@@ -38,6 +40,8 @@ class Console:
     handover: Handover
     verifying: Verifying
     hunts: Hunts
+    rulebook: Rulebook
+    suppressing: Suppressing
     clock: Callable[[], datetime]
     stopping: threading.Event = field(default_factory=threading.Event)
     changes: int = 0
@@ -60,6 +64,8 @@ class Console:
             Handover(database, home, clock),
             Verifying(home, clock),
             Hunts(database, reading, clock),
+            Rulebook(home),
+            Suppressing(database, home, clock),
             clock,
         )
 

@@ -27,6 +27,7 @@ from .sessions import Visitor
 THEMES = ("auto", "dark", "light")
 NAVIGATION = (
     ("/", "Queue", Permission.READ_INCIDENTS),
+    ("/detections", "Detections", Permission.READ_DETECTIONS),
     ("/hunt", "Hunt", Permission.HUNT),
     ("/health", "Sources and health", Permission.READ_HEALTH),
     ("/audit", "Audit", Permission.READ_AUDIT),

@@ -27,6 +27,10 @@ class Permission(StrEnum):
     JUDGE_INCIDENTS = "judge incidents"
     """Give a verdict."""
 
+    READ_DETECTIONS = "read detections"
+    SUPPRESS = "suppress"
+    """Put a suppression of a rule in force, or lift one."""
+
     HUNT = "hunt"
     """Ask the lake in SQL, which shows all that it holds."""
 
@@ -55,8 +59,13 @@ class Role(StrEnum):
 
 
 _READS = frozenset(
-    {Permission.OWN_ACCOUNT, Permission.READ_INCIDENTS, Permission.READ_HEALTH}
-)  # fmt: skip
+    {
+        Permission.OWN_ACCOUNT,
+        Permission.READ_INCIDENTS,
+        Permission.READ_DETECTIONS,
+        Permission.READ_HEALTH,
+    }
+)
 
 ROLES: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: _READS,
@@ -65,6 +74,7 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
         Permission.READ_EVIDENCE,
         Permission.WORK_INCIDENTS,
         Permission.JUDGE_INCIDENTS,
+        Permission.SUPPRESS,
         Permission.HUNT,
     },
     Role.RESPONDER: _READS | {Permission.READ_EVIDENCE, Permission.WORK_INCIDENTS, Permission.HUNT},

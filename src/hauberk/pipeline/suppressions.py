@@ -1,4 +1,7 @@
-"""Suppressions as the ledger holds them."""
+"""Suppressions as the ledger holds them, made on the command line or in the console."""
+
+import json
+from collections.abc import Mapping
 
 from hauberk.detect.sigma import Suppression
 from hauberk.errors import HomeDamagedError
@@ -7,6 +10,13 @@ from hauberk.store import Home
 MADE = "rules.suppressed"
 LIFTED = "rules.suppression_lifted"
 """Types of ledger entries."""
+
+ACT_MADE = "console.suppressed"
+ACT_LIFTED = "console.suppression-lifted"
+"""The same as acts: `suppression` is the one as JSON, or the uid of the one that ends."""
+
+CHANGES = frozenset({MADE, LIFTED, ACT_MADE, ACT_LIFTED})
+"""Entries after which other suppressions hold."""
 
 
 def suppressions_of(home: Home) -> list[Suppression]:
@@ -17,11 +27,12 @@ def suppressions_of(home: Home) -> list[Suppression]:
     made: dict[str, Suppression] = {}
     for entry in home.ledger.entries():
         try:
-            if entry.get("type") == MADE:
-                one = Suppression.from_entry(entry)
+            kind = entry.get("type")
+            if kind in (MADE, ACT_MADE):
+                one = _made(entry)
                 made[one.uid] = one
-            elif entry.get("type") == LIFTED:
-                made.pop(str(entry["uid"]), None)
+            elif kind in (LIFTED, ACT_LIFTED):
+                made.pop(str(entry["uid" if kind == LIFTED else "suppression"]), None)
         except (ValueError, KeyError, TypeError) as fault:
             raise HomeDamagedError(
                 f"a suppression in the ledger cannot be read: {fault}",
@@ -29,3 +40,13 @@ def suppressions_of(home: Home) -> list[Suppression]:
                 hint="Run `hauberk verify`",
             ) from fault
     return list(made.values())
+
+
+def _made(entry: Mapping[str, object]) -> Suppression:
+    if entry.get("type") == MADE:
+        return Suppression.from_entry(entry)
+    said = json.loads(str(entry["suppression"]))
+    if not isinstance(said, dict):
+        raise TypeError("a suppression is a JSON object")
+    # Who is signed in answers for it, whatever the text says.
+    return Suppression.from_entry({**said, "owner": str(entry["by"])})
