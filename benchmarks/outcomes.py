@@ -46,8 +46,9 @@ class EstateOutcome:
     """What a scan made of one estate's alerts: the best rank at which each stage is met.
 
     `ranks`: by a finding of the stage's interval that is worth something as evidence;
-    `story_ranks`: by any finding of it, context included; `caused_ranks`: by a finding that is
-    worth something and rests on an alert that the set says the attack caused.
+    `story_ranks`: by any finding of it, context included, or an alert that is shown beside the
+    incident; `caused_ranks`: by a finding that is worth something and rests on an alert that the
+    set says the attack caused.
     """
 
     estate: str

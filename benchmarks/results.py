@@ -21,11 +21,13 @@ import polars as pl
 
 from hauberk.errors import HauberkError
 from hauberk.pipeline import Scan, ScanOptions, scan
-from hauberk.triage import evidence_bits
+from hauberk.pipeline.surrounding import each_around
+from hauberk.store import Home
+from hauberk.triage import Incident, evidence_bits
 
 from . import emulated
 from .captures import SETS, Capture, named, unpack
-from .outcomes import TOP, WORTH, EstateOutcome, Outcome
+from .outcomes import TOP, TOP_OF_ESTATE, WORTH, EstateOutcome, Outcome
 from .results_page import page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,7 +113,9 @@ def run_estate(path: Path) -> EstateOutcome:
 
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        answer = scan(ScanOptions(paths=[path], home=Path(folder) / "home"))
+        home = Path(folder) / "home"
+        answer = scan(ScanOptions(paths=[path], home=home))
+        around = [_around(home, incident) for incident in answer.incidents[:TOP_OF_ESTATE]]
     stages, caused = _stages(path)
     ranks: dict[str, int | None] = dict.fromkeys(stages)
     story_ranks: dict[str, int | None] = dict.fromkeys(stages)
@@ -127,6 +131,10 @@ def run_estate(path: Path) -> EstateOutcome:
                 if uid in counting:
                     _first(ranks, stage, place)
                     _first(caused_ranks, _caused(stage, cause), place)
+    for place, beside in enumerate(around, start=1):
+        for stage in beside:
+            if stage in stages:
+                story_ranks[stage] = min(place, story_ranks[stage] or place)
     reading = answer.accounting
     days = (
         (reading.last - reading.first).total_seconds() / 86400
@@ -138,6 +146,13 @@ def run_estate(path: Path) -> EstateOutcome:
         path.stem.split("_")[0], reading.records, len(answer.incidents), len(answer.above),
         ranks, days, time.perf_counter() - began, peak, story_ranks, caused_ranks,
     )  # fmt: skip
+
+
+def _around(home: Path, incident: Incident) -> set[str]:
+    """Stages of the alerts that are shown beside an incident without being findings."""
+    with Home.open(home, read_only=True) as opened:
+        alerts = each_around(opened, incident, ["raw_data"]).collect()
+    return {_labels(raw)[0] for raw in alerts["raw_data"]}
 
 
 def _first(ranks: dict[str, int | None], stage: str, place: int) -> None:
