@@ -33,7 +33,7 @@ from .parsing import Parsing, parse
 from .rule_folders import known_rules
 from .scan import facts_of, judge_new, judges, last_commit, publish, triage_home
 from .sources import SourcePace, SourceWatch
-from .suppressions import suppressions_of
+from .suppressions import CHANGES, suppressions_of
 
 POLL_SECONDS = 0.1
 """Pause between two looks at files when nothing had come."""
@@ -260,9 +260,16 @@ class _Front:
     def _commit(self, committer: Committer) -> None:
         if self._portion.empty:
             return
+        changed = any(entry.get("type") in CHANGES for entry in self._portion.entries)
         committer.submit(self._portion.commit(self._facts))
         self._pace.commits += 1
         self._portion = Portion()
+        if changed:
+            committer.wait()
+            suppressions = Suppressions(suppressions_of(self._home))
+            for one in self._fields:
+                if isinstance(one, SigmaDetector):
+                    one.suppress(suppressions)
 
 
 @dataclass(slots=True)

@@ -79,23 +79,24 @@ class SigmaDetector:
         suppressions: Suppressions | None = None,
     ) -> None:
         self._engine = Engine(rules, taxonomy)
-        self._suppressions = suppressions or Suppressions()
-        self._by_uid = {one.uid: one for one in self._suppressions}
         self._wanted = wanted_fields(rules.correlations)
         self._silent = [n for n, rule in enumerate(rules.rules) if rule.silent]
         self._correlated = [n for n, rule in enumerate(rules.rules) if rule.uid in self._wanted]
+        self.suppress(suppressions or Suppressions())
+
+    def suppress(self, suppressions: Suppressions) -> None:
+        """Judge what comes from now on under these suppressions, and no others."""
+        self._suppressions = suppressions
+        self._by_uid = {one.uid: one for one in suppressions}
+        parts = (
+            PROGRAM_VERSION,
+            self.rules.digest[:12],
+            self._engine.taxonomy.digest,
+            suppressions.digest[:8],
+        )
         self.spec = DetectorSpec(
             name="sigma",
-            version="-".join(
-                part
-                for part in (
-                    PROGRAM_VERSION,
-                    rules.digest[:12],
-                    self._engine.taxonomy.digest,
-                    self._suppressions.digest[:8],
-                )
-                if part
-            ),
+            version="-".join(part for part in parts if part),
             kind=FindingKind.RULE,
             title="Sigma rules",
             reads_fields=True,
