@@ -99,9 +99,8 @@ def test_an_analyst_is_asked_seldom_and_never_what_they_have_answered() -> None:
     def asked(decided: int, *answered: str) -> str | None:
         rows = [{**row, "position": at, "incident": f"i{at}"} for at in range(decided)]
         rows += [{**row, "incident": one, "question": True} for one in answered]
-        return gold_question(
-            Verdicts(pl.DataFrame(rows, schema=Verdicts().given.schema), gold), "ann"
-        )
+        given = pl.DataFrame(rows, schema=VERDICT_SCHEMA)
+        return gold_question(Verdicts(given, gold), "ann")
 
     assert asked(19) is None
     first = asked(20)

@@ -11,7 +11,7 @@ from . import output
 from .home import Home, home_or_default
 from .times import instant, ordered
 
-HELP = """Show how soon incidents are told and decided, how often rightly, at what cost in minutes.
+HELP = """Show how soon incidents are told and decided, and how often rightly.
 
 MTTD, time to acknowledge, MTTR, analyst minutes, precision by verdicts, use of the budget: all from
 the ledger, medians with what nine of ten stay within, and how many they rest on.
