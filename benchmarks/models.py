@@ -2,7 +2,7 @@
 
     python -m benchmarks.models [--data DIR] [--artifacts DIR] [NAME ...]
 
-`--artifacts` renders folders that were trained before instead of training anew.
+`--artifacts` keeps what is trained in a folder, and trains only what is not there yet.
 """
 
 import argparse
@@ -34,8 +34,9 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.artifacts or Path(scratch) / "artifacts"
-        if given.artifacts is None:
-            train_all(given.names, unpacked(given.names, given.data, Path(scratch)), folder)
+        missing = [name for name in given.names if not (folder / name).exists()]
+        if missing:
+            train_all(missing, unpacked(missing, given.data, Path(scratch)), folder)
         artifacts = [read_artifact(folder / name) for name in given.names]
     text = page(artifacts)
     print(text)

@@ -79,8 +79,8 @@ def _fitted(features: Any, good: Sequence[Any], bad: Sequence[Any]) -> tuple[Lin
     return model, model.score(one)
 
 
-def artifact(folder: Path, task: Task, version: str = "1.0.0") -> Artifact:
-    """A model of a task, written to a folder."""
+def artifact(folder: Path, task: Task, version: str = "1.0.0", alert: float = 0.5) -> Artifact:
+    """A model of a task, written to a folder; it alerts `alert` above all that is ordinary."""
     features: Any
     good: list[Any]
     bad: list[Any]
@@ -108,7 +108,7 @@ def artifact(folder: Path, task: Task, version: str = "1.0.0") -> Artifact:
     document = making["model_json"](
         name=f"tiny-{task}", version=version, task=str(task), estimator="linear",
         features={"schema": schema, "digest": digest_of(schema)},
-        thresholds={"alert": top + 0.5},
+        thresholds={"alert": top + alert},
         calibration={
             "scores": knots,
             "p_values": [*np.linspace(1.0, 0.01, len(knots) - 2).tolist(), 0.005, 0.001],
@@ -134,10 +134,14 @@ def opened(folder: Path) -> Any:
 
 
 def approved(
-    desk: Any, task: Task, version: str = "1.0.0", conditions: Conditions | None = None
+    desk: Any,
+    task: Task,
+    version: str = "1.0.0",
+    conditions: Conditions | None = None,
+    alert: float = 0.5,
 ) -> Version:
     """A registered, signed and approved model."""
-    made = artifact(desk.folder / f"{task}-{version}", task, version)
+    made = artifact(desk.folder / f"{task}-{version}", task, version, alert)
     register(desk.home, made.folder, desk.keys["ada"])
     sign(
         desk.home, desk.version(made.digest),

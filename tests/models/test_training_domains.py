@@ -18,14 +18,18 @@ from hauberk.models.training.train import fitted, train
 pytest.importorskip("lightgbm")
 
 
-def small_recipe(split: str = "family") -> Recipe:
+def small_text(split: str = "family") -> str:
     text = (BUILT_IN / "generated-domains.toml").read_text()
     text = text.replace("limit = 100000", "limit = 3000").replace("limit = 6000", "limit = 250")
     text = text.replace("sweep_names = 24000", "sweep_names = 1200")
     text = text.replace("rounds = 150", "rounds = 30").replace('by = "family"', f'by = "{split}"')
     text = text.replace("spamassassin/data/*/*.txt", "spamassassin/data/hard-ham-1/*.txt")
     kept = text.split("\n[[fold]]")
-    return parse_recipe("\n[[fold]]".join(kept[:3]).encode(), "small.toml")
+    return "\n[[fold]]".join(kept[:3])
+
+
+def small_recipe(split: str = "family") -> Recipe:
+    return parse_recipe(small_text(split).encode(), "small.toml")
 
 
 @pytest.fixture(scope="module")

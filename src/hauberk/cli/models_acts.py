@@ -96,7 +96,12 @@ def sign_model(
         typer.Option("--bundle", metavar="FILE", help="A bundle that was made elsewhere."),
     ] = None,
     pkcs11: Annotated[
-        str | None, typer.Option("--pkcs11", metavar="URI", help="A key of a PKCS#11 token.")
+        str | None,
+        typer.Option(
+            "--pkcs11",
+            metavar="URI",
+            help="A key of a PKCS#11 token; `module-path` in it names the module.",
+        ),
     ] = None,
     sigstore: Annotated[
         bool, typer.Option("--sigstore", help="A Sigstore identity (needs a network).")
@@ -282,6 +287,14 @@ def trust(
     ] = None,
     identity: Annotated[str, typer.Option("--identity", help="A Sigstore identity.")] = "",
     issuer: Annotated[str, typer.Option("--issuer", help="Who vouches for that identity.")] = "",
+    trust_config: Annotated[
+        Path | None,
+        typer.Option(
+            "--trust-config",
+            metavar="FILE",
+            help="What an identity is verified by, offline: a Sigstore trust configuration.",
+        ),
+    ] = None,
     task: Annotated[
         list[Task] | None, typer.Option("--task", help="What it may sign (all); repeatable.")
     ] = None,
@@ -294,6 +307,7 @@ def trust(
         uid = trust_key(
             opened, acting.signer(by, key), holder=holder, tasks=tuple(task or Task),
             public=_text(file) if file else "", identity=identity, issuer=issuer, days=days,
+            trust_root=_text(trust_config) if trust_config else "",
         )  # fmt: skip
     acting.tell([f"models signed with {uid[:16]} of {holder} are believed"])
 

@@ -16,7 +16,7 @@ from .documents import (
 )
 from .features import Mail, Matrix, read_mail
 from .inference import Judging, Reason, Scored
-from .loading import LoadedModel, Refusal, Roster, admit, load, report_refusals, roster
+from .loading import LoadedModel, Refusal, Roster, admit, load, report_refusals, roster, rosters
 from .reading import ArtifactError, canonical
 from .registering import (
     add_signature,
@@ -157,6 +157,7 @@ __all__ = [
     "risk_of",
     "rollback",
     "roster",
+    "rosters",
     "settled",
     "shifts",
     "sign",

@@ -6,6 +6,7 @@ revoked them; they are for this task; the policy's gates held; the board's grant
 expired. No file is opened a second time after it was hashed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -123,12 +124,25 @@ def load(
     return admit(home, registry, registry.versions[standing], stage, now)
 
 
-def roster(home: Home, task: Task, *, now: datetime | None = None) -> Roster:
-    """Everything that may judge a task, from one reading of the ledger."""
+def rosters(
+    home: Home, tasks: Sequence[Task], *, now: datetime | None = None
+) -> dict[Task, Roster]:
+    """Everything that may judge each task, from one proof and reading of the ledger."""
     now = now or home.clock()
-    registry = _registry(home, task, Stage.LIVE)
-    if isinstance(registry, Refusal):
-        return Roster(registry, None, ())
+    try:
+        registry = read_registry(home)
+    except HomeDamagedError as error:
+        failure = Failure(Check.LEDGER, error.what, error.where)
+        return {task: Roster(Refusal(task, Stage.LIVE, (failure,)), None, ()) for task in tasks}
+    return {task: _roster(home, registry, task, now) for task in tasks}
+
+
+def roster(home: Home, task: Task, *, now: datetime | None = None) -> Roster:
+    """Everything that may judge a task."""
+    return rosters(home, [task], now=now)[task]
+
+
+def _roster(home: Home, registry: Registry, task: Task, now: datetime) -> Roster:
     slot = registry.slot(task)
     absent = Refusal(task, Stage.LIVE, (Failure(Check.STAGE, "there is no live model"),))
 
@@ -188,7 +202,9 @@ def admit(
         failures.extend(answer.failures)
         if artifact is not None and answer.signed_by is not None and answer.signed_by.identity:
             key = answer.signed_by
-            verify_identity(folder, version.bundles[-1].text, key.identity, key.issuer)
+            verify_identity(
+                folder, version.bundles[-1].text, key.identity, key.issuer, key.trust_root
+            )
     except (SignatureError, HauberkError) as error:
         failures.append(Failure(Check.SIGNATURE, error.what, error.where))
         return Refusal(task, stage, tuple(failures), version.name, version.artifact)

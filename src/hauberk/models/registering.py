@@ -16,10 +16,18 @@ from hauberk.store import Entry, Home
 
 from .artifact import Artifact, read_artifact
 from .clearance import risk_of
-from .documents import DATA, MODEL, REPORT, Task
+from .documents import DATA, MODEL, REPORT, SIGNATURE, Task
 from .registry import Registry, read_registry
-from .signing import key_hint, key_of_pem, public_pem, read_signing_public, sign_files, verify_files
-from .storage import store_artifact, sweep, write_signature
+from .signing import (
+    key_hint,
+    key_of_pem,
+    public_pem,
+    read_signing_public,
+    sign_files,
+    verify_files,
+    verify_identity,
+)
+from .storage import signature_folder, store_artifact, sweep, write_signature
 from .telemetry import Occurrence, keep
 from .versions import (
     ASSESSED,
@@ -103,15 +111,20 @@ def register(
     return artifact
 
 
-def record_training(home: Home, artifact: str, trainer: str, **facts: object) -> None:
+def record_training(
+    home: Home, artifact: str, trainer: str, *, key: PersonalKey | None = None, **facts: object
+) -> None:
     """Record a training run: which artifact it gave, who ran it, and its facts (JSON).
 
-    The trainer has no vote on that artifact where the policy says so.
+    Signed where `key` is given. The trainer has no vote on that artifact where the policy says so.
     """
     now = home.clock()
     statement = said(home, now, artifact=artifact, trainer=trainer, **facts)
     tells = Occurrence("train", now, actor=trainer, digest=artifact)
-    keep(home, [entry(TRAINED, statement)], [tells])
+    signatures = [] if key is None else [key.sign(TRAINED, statement)]
+    body = entry(TRAINED, statement, signatures)
+    founded(home, body, now)
+    keep(home, [body], [tells])
 
 
 def sign(home: Home, version: Version, key: ec.EllipticCurvePrivateKey) -> str:
@@ -137,6 +150,10 @@ def add_signature(home: Home, version: Version, bundle: str, key: str | None = N
         )
     if known.public_key:
         verify_files(bundle, version.files, known.public_key)
+    else:
+        with signature_folder(home, version) as copy:
+            (copy / SIGNATURE).write_text(bundle, "utf-8")
+            verify_identity(copy, bundle, known.identity, known.issuer, known.trust_root)
     statement = said(home, now, artifact=version.artifact, bundle=bundle, key=known.uid)
     keep(home, [entry(SIGNED, statement)], [told(version, "sign", now, actor=known.holder)])
     write_signature(home.path, version.artifact, bundle)
@@ -151,9 +168,14 @@ def trust_key(
     public: str = "",
     identity: str = "",
     issuer: str = "",
+    trust_root: str = "",
     days: int | None = None,
 ) -> str:
-    """Trust a public key (PEM) or a Sigstore identity to sign models of some tasks; its id."""
+    """Trust a public key (PEM) or a Sigstore identity to sign models of some tasks; its id.
+
+    `trust_root` (JSON) is what an identity's signatures are verified by, offline; without it the
+    public Sigstore instance is asked whenever a model of that identity is loaded.
+    """
     now = home.clock()
     policy = read_registry(home).authority.policy
     pem = public_pem(read_signing_public(public)) if public else ""
@@ -161,7 +183,7 @@ def trust_key(
     expires = now + timedelta(days=policy.key_days if days is None else days)
     statement = said(
         home, now, key=uid, public_key=pem, identity=identity, issuer=issuer, holder=holder,
-        tasks=list(tasks), expires=as_text(expires),
+        tasks=list(tasks), expires=as_text(expires), trust_root=trust_root,
     )  # fmt: skip
     body = entry(KEY_TRUSTED, statement, [person.sign(KEY_TRUSTED, statement)])
     founded(home, body, now)

@@ -152,6 +152,7 @@ class Registry:
         self.keys[uid] = SigningKey(
             uid, pem, identity, str(said.get("issuer", "")), holder,
             tuple(Task(one) for one in said["tasks"]), entry.time, expires,
+            trust_root=str(said.get("trust_root", "")),
         )  # fmt: skip
 
     def _distrusted(self, entry: Entry, said: Mapping[str, Any]) -> None:
@@ -168,6 +169,9 @@ class Registry:
     def _trained(self, entry: Entry, said: Mapping[str, Any]) -> None:
         if not is_digest(said["artifact"]):
             raise ValueError("its artifact is no digest")
+        signers = [person.name for person in self.authority.signers(entry)]
+        if signers and signers != [said["trainer"]]:
+            raise Unfounded("a run is signed by who trained, or by nobody")
         self.runs.append(entry)
 
     def _registered(self, entry: Entry, said: Mapping[str, Any]) -> None:

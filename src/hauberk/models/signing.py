@@ -14,6 +14,7 @@ import binascii
 import hashlib
 import importlib
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -231,7 +232,11 @@ def sign_with_sigstore(folder: Path, **options: Any) -> str:
 
 
 def sign_with_pkcs11(folder: Path, uri: str, modules: tuple[str, ...] = ()) -> str:
-    """A bundle signed with a key of a PKCS#11 token; verified like any key's."""
+    """A bundle signed with a key of a PKCS#11 token; verified like any key's.
+
+    `uri` (RFC 7512) names token and object, and the module by `module-path`, or by `module-name`
+    in one of the folders `modules`. Raises UsageError, also where the token refuses.
+    """
     options = {"pkcs11_uri": uri, "module_paths": list(modules)}
     return _signed_by_library(folder, "use_pkcs11_signer", options)
 
@@ -240,23 +245,41 @@ def _signed_by_library(folder: Path, way: str, options: Mapping[str, Any]) -> st
     library = _library()
     hashing = library.hashing.Config().set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False)
     target = folder / SIGNATURE
-    config = getattr(library.signing.Config(), way)(**options).set_hashing_config(hashing)
     try:
+        config = getattr(library.signing.Config(), way)(**options).set_hashing_config(hashing)
         config.sign(folder, target)
     except Exception as error:
-        raise UsageError(f"the model could not be signed: {error}", where=str(folder)) from error
+        raise UsageError(
+            f"the model could not be signed: {str(error) or type(error).__name__}",
+            where=str(folder),
+        ) from error
     return target.read_text("utf-8")
 
 
-def verify_identity(folder: Path, bundle: str, identity: str, issuer: str) -> None:
-    """Verify that a Sigstore identity signed this folder. Raises SignatureError or UsageError."""
+def verify_identity(
+    folder: Path, bundle: str, identity: str, issuer: str, trust_root: str = ""
+) -> None:
+    """Verify that a Sigstore identity signed this folder. Raises SignatureError or UsageError.
+
+    `trust_root` is a Sigstore client's trust configuration (JSON): with it nothing is fetched;
+    without it the library asks the public instance's.
+    """
     library = _library()
     path = folder / SIGNATURE
     if not path.exists() or path.read_text("utf-8") != bundle:
         raise SignatureError("is not the bundle that the ledger holds", where=SIGNATURE)
-    config = library.verifying.Config().use_sigstore_verifier(identity=identity, oidc_issuer=issuer)
-    try:
-        config.verify(folder, path)
-    except Exception as error:
-        raise SignatureError(f"the identity's signature does not hold: {error}",
-                             where=SIGNATURE) from error  # fmt: skip
+    hashing = library.hashing.Config().set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False)
+    with tempfile.TemporaryDirectory() as scratch:
+        trust = Path(scratch) / "trust.json" if trust_root else None
+        if trust is not None:
+            trust.write_text(trust_root, "utf-8")
+        try:
+            config = library.verifying.Config().use_sigstore_verifier(
+                identity=identity, oidc_issuer=issuer, trust_config=trust
+            )
+            config.set_hashing_config(hashing).verify(folder, path)
+        except Exception as error:
+            raise SignatureError(
+                f"the identity's signature does not hold: {str(error) or type(error).__name__}",
+                where=SIGNATURE,
+            ) from error

@@ -66,6 +66,7 @@ class SigningKey:
     trusted: datetime
     expires: datetime
     void_since: datetime | None = None
+    trust_root: str = ""  # of an identity: what its signatures are verified by, offline (JSON)
 
 
 @dataclass(frozen=True, slots=True)

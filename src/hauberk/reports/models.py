@@ -151,7 +151,7 @@ def lineage(registry: Registry, version: Version) -> list[str]:
         (version.position, version.registered, f"registered by {version.owner}")
     ]
     happened += [
-        (run.position, run.time, f"trained by {run.body['statement'].get('trainer', '?')}")
+        (run.position, run.time, _run_line(run.body["statement"]))
         for run in registry.runs
         if run.body["statement"]["artifact"] == version.artifact
     ]
@@ -172,6 +172,17 @@ def lineage(registry: Registry, version: Version) -> list[str]:
         aligned([(position, when(at), what) for position, at, what in sorted(happened)])
     )
     return lines
+
+
+def _run_line(said: Mapping[str, object]) -> str:
+    """A training run: who, by which recipe, how confined, because of what."""
+    recipe, sandbox = str(said.get("recipe", ""))[:12], said.get("sandbox")
+    parts = [f"trained by {said.get('trainer', '?')}"]
+    parts += [f"recipe {recipe}"] if recipe else []
+    parts += [f"confined by {sandbox}"] if sandbox else []
+    request = said.get("for_request")
+    parts += [f"asked for by entry {request}"] if request is not None else []
+    return ", ".join(parts)
 
 
 def different(one: Version, other: Version) -> list[str]:

@@ -102,7 +102,7 @@ def test_numbers_are_those_that_training_reads(wide: bool) -> None:
     different = [
         name
         for name, one, other in zip(features.COLUMNS, mine, row, strict=True)
-        if name != "fileinfo" and abs(one - other) > 1e-9
+        if abs(one - other) > 1e-9
     ]
     assert not different
 

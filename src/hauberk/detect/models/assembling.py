@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hauberk.detect.interface import Detector, DetectorSpec
 from hauberk.errors import HauberkError
 from hauberk.events import FindingKind
-from hauberk.models import Check, Failure, LoadedModel, Refusal, Task, roster
+from hauberk.models import Check, Failure, LoadedModel, Refusal, Task, rosters
 from hauberk.store import Home
 
 from . import domains, executables, mails
@@ -46,8 +46,7 @@ def assemble(home: Home) -> Assembled:
     """The model detectors of a home, each with the models that every check let through."""
     made = Assembled()
     refusals: list[Refusal] = []
-    for task in _TASKS:
-        known = roster(home, task)
+    for task, known in rosters(home, _TASKS).items():
         refusals += known.refusals
         seats = []
         for loaded in (known.live, known.canary, *known.shadows):

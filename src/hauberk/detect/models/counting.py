@@ -75,12 +75,15 @@ def with_told(told: pl.DataFrame, seat: Seat, findings: pl.DataFrame) -> pl.Data
 
 
 def silenced(seat: Seat, findings: pl.DataFrame) -> pl.DataFrame:
-    """TALLY rows that say how many flagged records a limit withheld, and nothing else."""
+    """TALLY rows that say how many flagged records a limit withheld, and nothing else.
+
+    A finding that is said again with more is counted again.
+    """
     withheld = findings.filter(pl.col("kind") == FindingKind.SUPPRESSED)
     if not withheld.height:
         return pl.DataFrame(schema=TALLY)
     days = withheld.select(
-        pl.col("time").dt.date().alias("day"),
+        pl.col("time").dt.date().repeat_by("count").explode().alias("day"),
         pl.lit(0.5).alias("p_value"),
         pl.lit(value=True).alias("flagged"),
         pl.lit(value=True).alias("silenced"),

@@ -46,6 +46,9 @@ EMBER_GROUPS = (
     "datadirectories",
 )  # fmt: skip
 
+_VERSION_KEY = "VS_VERSION_INFO".encode("utf-16-le")
+"""What a file's version information begins with (`fileinfo`); resources are not parsed for it."""
+
 _ORDINARY_SECTIONS = frozenset(
     (".text", ".data", ".rdata", ".idata", ".edata", ".rsrc", ".bss", ".crt", ".tls", ".reloc",
      ".pdata", ".debug", "code", "data")
@@ -169,5 +172,5 @@ def _header_values(image: Any, data: bytes) -> dict[str, float]:
     values["sus_sections"] = float(len(names) - ordinary)
     values["filesize"] = float(len(data))
     values["E_file"] = _entropy(data[:MAX_FILE])
-    values["fileinfo"] = float(bool(getattr(image, "FileInfo", None)))
+    values["fileinfo"] = float(_VERSION_KEY in data[:MAX_FILE])
     return values

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,12 @@ _ERRORS = {one.__name__: one for one in (UsageError, UnreadableInputError, Refus
 
 def run(
     recipe: Path, data: Path, out: Path, say: Say, *, live: Path | None = None,
-    sandbox: bool = True,
+    sandbox: bool = True, version: str | None = None,
 ) -> str:  # fmt: skip
     """Train in a process of its own; the artifact's digest. Raises HauberkError.
 
-    `out` is new or empty. The recipe is read here first, so that its faults are told at once.
+    `out` is new or empty; `version` takes the place of the recipe's. The recipe is read here
+    first, so that its faults are told at once.
     """
     limits = asdict(read_recipe(recipe).resources)
     out.mkdir(parents=True, exist_ok=True)
@@ -40,6 +41,7 @@ def run(
         "out": str(out.resolve()),
         "live": None if live is None else str(live.resolve()),
         "sandbox": sandbox,
+        "version": version,
         "limits": limits,
     }
     environment: dict[str, str] = {
@@ -83,6 +85,7 @@ def main(task: dict[str, Any]) -> None:
 
     out = Path(task["out"])
     recipe = read_recipe(Path(task["recipe"]))
+    recipe = replace(recipe, version=task["version"] or recipe.version)
     live = Judging(read_artifact(Path(task["live"]))) if task["live"] else None
     trained = train(recipe, Path(task["data"]), out, _say, live=live, sandbox=task["confined"])
     _tell({"digest": trained.artifact.digest})

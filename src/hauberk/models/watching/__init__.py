@@ -12,7 +12,7 @@ from .measures import (
 from .queries import QUERIES, add_up_queries, query_measures, tally_queries
 from .tallies import INPUTS, TALLY, add_up, no_tallies, rates, tally, tally_inputs
 from .verdicts import Verdicts, read_verdicts
-from .watch import Watched, watch_models
+from .watch import Seen, Watched, is_open, watch_models
 
 __all__ = [
     "DRIFT",
@@ -21,11 +21,13 @@ __all__ = [
     "TALLY",
     "Measure",
     "Reference",
+    "Seen",
     "Verdicts",
     "Watched",
     "add_up",
     "add_up_queries",
     "adwin_cut",
+    "is_open",
     "ks_distance",
     "label_measures",
     "no_tallies",

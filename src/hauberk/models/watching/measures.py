@@ -155,7 +155,7 @@ def _outputs(
     made.append(Measure("output_adwin", 0.0 if cut is None else 1.0, 0.5, samples, when))
     flagged = int(tallies["flagged"].sum())
     if flagged:
-        silenced = int(tallies["silenced"].sum()) / flagged
+        silenced = min(1.0, int(tallies["silenced"].sum()) / flagged)
         made.append(Measure("silenced_share", silenced, 0.9, flagged))
     if reference.flagged_share and reference.flagged_share * samples >= EXPECTED:
         drop = 1 - flagged / samples / reference.flagged_share

@@ -4,14 +4,14 @@ Verdicts are acts of the console that the home's ledger keeps (`console.verdict`
 finding, `by`, `at`, `verdict_id` of OCSF). A home without them has none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from hauberk.governance import as_time
-from hauberk.store import Home
+from hauberk.store import Entry, Home
 
 VERDICT = "console.verdict"
 LABEL_DAYS = 7
@@ -29,14 +29,14 @@ class Verdicts:
     persons: tuple[str, ...] = ()
 
 
-def read_verdicts(home: Home, now: datetime) -> Verdicts:
-    """The verdicts in a home's proven ledger. Raises HomeDamagedError.
+def read_verdicts(home: Home, entries: Iterable[Entry], now: datetime) -> Verdicts:
+    """The verdicts among proven entries of a home's ledger.
 
     Of an incident or finding the last word counts for a model; each counts for who gave it.
     """
     last: dict[str, bool | None] = {}
     persons = []
-    for entry in home.proven_entries([VERDICT]):
+    for entry in entries:
         body = entry.body
         if entry.type != VERDICT:
             continue

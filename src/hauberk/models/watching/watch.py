@@ -14,7 +14,7 @@ from hauberk.events import OWN_CLASS, Status
 from hauberk.governance import entry
 from hauberk.models.documents import Task
 from hauberk.models.registering import said, told
-from hauberk.models.registry import Registry, read_registry
+from hauberk.models.registry import ENTRY_PREFIXES, Registry, fold
 from hauberk.models.rollout import Judgement, watch_canary
 from hauberk.models.telemetry import Occurrence, keep
 from hauberk.models.versions import RETRAINING, Stage, Version
@@ -23,7 +23,7 @@ from hauberk.store import Home
 from .measures import DRIFT, Measure, label_measures, reference_of, work_measures
 from .queries import QUERIES, query_measures
 from .tallies import rates
-from .verdicts import Verdicts, read_verdicts
+from .verdicts import VERDICT, Verdicts, read_verdicts
 
 REFUSED_DAYS = 7
 _QUERY_DAYS = timedelta(days=7)
@@ -65,10 +65,13 @@ def watch_models(
     Tallies, inputs and queries are what detectors counted; verdicts are read from the ledger. Who
     gives them is told once, of no model: they become labels of all.
     """
-    registry = read_registry(home)
     now = home.clock()
+    entries = home.proven_entries((*ENTRY_PREFIXES, VERDICT))
+    registry = fold((one for one in entries if one.type != VERDICT), home.origin)
     none = pl.DataFrame(schema=QUERIES)
-    seen = Seen(tallies, inputs, none if queries is None else queries, read_verdicts(home, now))
+    seen = Seen(
+        tallies, inputs, none if queries is None else queries, read_verdicts(home, entries, now)
+    )
     found = []
     for task in Task:
         slot = registry.slot(task)
