@@ -45,6 +45,7 @@ def test_undated_and_impossible_times_have_a_partition_of_their_own(
         assert home.lake.time_range() == (START, START + timedelta(days=1))
         assert len(uids(home.lake.scan(AUTH, ["metadata.uid"]))) == 4
         assert sum(piece.events for piece in home.lake.time_slices(10)) == 2
+        assert uids(home.lake.scan(AUTH, ["metadata.uid"], undated=True)) == ["a:0", "a:1"]
     assert verify(home_path).ok
 
 
@@ -191,6 +192,16 @@ def test_slices_part_the_lake_in_order_of_time_and_lose_nothing(
             assert part.height <= most or part["time"].n_unique() == 1
             read.extend(part["metadata.uid"])
         assert sorted(read) == sorted(f"a:{i}" for i in range(len(values)))
+
+
+def test_what_fits_one_slice_is_cut_where_its_parts_would_be(home_path: Path) -> None:
+    moments = [START + timedelta(minutes=7), None, START + timedelta(hours=30, minutes=20)]
+    with Home.open(home_path) as home:
+        home.commit(timed("a", moments))
+        parts = home.lake.time_slices(1)
+        (whole,) = home.lake.time_slices(2)
+        assert (whole.since, whole.until) == (parts[0].since, parts[-1].until)
+        assert whole.events == sum(part.events for part in parts) == 2
 
 
 def test_the_digest_of_rows_is_of_values_not_of_their_layout() -> None:

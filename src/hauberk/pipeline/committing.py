@@ -1,7 +1,7 @@
 """Batches that are committed together, in a thread of their own, in the order of reading."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -23,6 +23,10 @@ PORTION_EVENTS = 250_000
 
 PORTION_BATCHES = 1_000
 """Batches that are committed at once: each costs some 100 KB, were it of a single event."""
+
+LAST_BYTES = 32 << 20
+"""Bytes from which the end of the input is committed apart: nothing is parsed beside that commit,
+so it should be a short one."""
 
 
 @dataclass(slots=True)
@@ -55,23 +59,28 @@ class Portion:
             or len(self.parsings) >= PORTION_BATCHES
         )
 
+    def outweighs(self, ahead: int) -> bool:
+        """Whether it should be committed though so many bytes remain, so that the last is small."""
+        return self.bytes >= ahead >= LAST_BYTES
+
     def commit(self, facts: Mapping[str, object]) -> Commit:
-        """All of it as one commit."""
+        """All of it as one commit; its batches are let go, so that they are not held twice."""
+        parsings, self.parsings = self.parsings, []
         tables: dict[EventClass, list[pl.DataFrame]] = {}
-        for parsing in self.parsings:
+        for parsing in parsings:
             for event_class, frame in parsing.tables.items():
                 tables.setdefault(event_class, []).append(frame)
         return Commit(
-            batches=[parsing.entry for parsing in self.parsings],
+            batches=[parsing.entry for parsing in parsings],
             tables={
                 event_class: pl.concat(frames, how="diagonal_relaxed")
                 for event_class, frames in tables.items()
             },
-            dead_letters=[letter for parsing in self.parsings for letter in parsing.letters],
+            dead_letters=[letter for parsing in parsings for letter in parsing.letters],
             findings=pl.concat(
-                [no_findings(), *(p.findings for p in self.parsings if p.findings.height)]
+                [no_findings(), *(p.findings for p in parsings if p.findings.height)]
             ),
-            states={**_joined([parsing.left for parsing in self.parsings]), **self.states},
+            states={**_joined([parsing.left for parsing in parsings]), **self.states},
             facts=facts,
             entries=self.entries,
         )
@@ -110,14 +119,14 @@ class Committer:
         self._last: Future[int] | None = None
         self.seconds = 0.0
 
-    def submit(self, commit: Commit) -> None:
-        """Commit when the portion before has been; raises what that one raised."""
+    def submit(self, make: Callable[[], Commit]) -> None:
+        """Make and commit when the portion before has been; raises what that one raised."""
         self.wait()
-        self._last = self._pool.submit(self._commit, commit)
+        self._last = self._pool.submit(self._commit, make)
 
-    def _commit(self, commit: Commit) -> int:
+    def _commit(self, make: Callable[[], Commit]) -> int:
         began = time.perf_counter()
-        number = self._home.commit(commit)
+        number = self._home.commit(make())
         self.seconds += time.perf_counter() - began
         return number
 

@@ -13,9 +13,9 @@ from hauberk.store import Home
 
 from .again import STORED, parsed_again
 from .correlating import correlate_once
+from .evidence import evidence_of
 from .guard import judged
 from .interface import Progress, Silent
-from .scan import evidence_of
 
 SLICE_EVENTS = 50_000
 """Events that are held in memory at once, each with the record itself."""

@@ -143,17 +143,22 @@ def ingest(
     """
     done = Ingested()
     portion = Portion()
-    progress.begin("read", _size(paths), "bytes")
+    size = _size(paths)
+    progress.begin("read", size, "bytes")
+
+    def commit(portion: Portion) -> None:
+        committer.submit(lambda: _apart(portion.commit(facts or {}), aside))
+
     with Committer(home) as committer, without_collector():
         for batch in _batches(home, paths, done, progress):
             parsing = parse(batch, judges)
             done.add(parsing)
             portion.add(parsing)
-            if portion.full:
-                committer.submit(_apart(portion.commit(facts or {}), aside))
+            if portion.full or portion.outweighs((size or 0) - done.bytes):
+                commit(portion)
                 portion = Portion()
         if portion.parsings:
-            committer.submit(_apart(portion.commit(facts or {}), aside))
+            commit(portion)
         committer.wait()
         done.seconds["commit"] += committer.seconds  # type: ignore[assignment]
     progress.end("read")
@@ -177,6 +182,16 @@ def without_collector() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
+
+
+@contextmanager
+def settled() -> Iterator[None]:
+    """Have who looks for cycles pass over all that exists by now: each look takes 0.1 s."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _apart(commit: Commit, aside: Callable[[Commit], None] | None) -> Commit:

@@ -20,7 +20,6 @@ from hauberk.events import (
     EventClass,
     entity_column,
     is_internal,
-    is_plausible,
     no_findings,
 )
 from hauberk.store import Home
@@ -90,13 +89,16 @@ def _within(
     until: datetime | None,
 ) -> pl.DataFrame:
     """Events of the commits with since <= time < until; without either, those of no real time."""
+    undated = since is None and until is None
     lake = home.lake.scan(
-        event_class, [*columns, "commit"], since=since, until=until, after_commit=commits[0]
+        event_class,
+        [*columns, "commit"],
+        since=since,
+        until=until,
+        after_commit=commits[0],
+        undated=undated,
     )
-    chosen = lake.filter(pl.col("commit") <= commits[1]).drop("commit")
-    if since is None and until is None:
-        chosen = chosen.filter(~is_plausible(pl.col("time")).fill_null(value=False))
-    return chosen.collect(engine="streaming")
+    return lake.filter(pl.col("commit") <= commits[1]).drop("commit").collect(engine="streaming")
 
 
 def judge_lake(

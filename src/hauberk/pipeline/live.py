@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -261,7 +262,7 @@ class _Front:
         if self._portion.empty:
             return
         changed = any(entry.get("type") in CHANGES for entry in self._portion.entries)
-        committer.submit(self._portion.commit(self._facts))
+        committer.submit(partial(self._portion.commit, self._facts))
         self._pace.commits += 1
         self._portion = Portion()
         if changed:

@@ -10,8 +10,8 @@ from hauberk.errors import UsageError
 from hauberk.store import Home
 from hauberk.triage import Incident
 
+from .evidence import evidence_of
 from .incidents import load_incident
-from .scan import evidence_of
 from .surrounding import ALERTS_SCHEMA, alerts_around
 
 

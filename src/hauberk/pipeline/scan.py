@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
 import polars as pl
@@ -11,7 +11,6 @@ from hauberk.detect import Detector, State
 from hauberk.detect.known_detectors import detectors
 from hauberk.detect.sigma import CorrelationDetector, SigmaDetector, Suppressions
 from hauberk.errors import UnreadableInputError
-from hauberk.events import FindingKind
 from hauberk.store import Commit, Home, StoredIncident
 from hauberk.triage import (
     BUDGET,
@@ -26,8 +25,9 @@ from hauberk.triage import (
 from .acts import take_waiting
 from .committing import one_thread
 from .correlating import HITS, SOURCE, usual
+from .evidence import TOLD, evidence_ahead, evidence_of
 from .incidents import load_incident, stored_incident
-from .ingesting import Ingested, ingest, without_collector
+from .ingesting import Ingested, ingest, settled, without_collector
 from .interface import Progress, RefusedRule, Scan, ScanOptions, Silent
 from .judging import Judged, judge_lake
 from .modelled import ModelJudges, model_judges, watch_at_work
@@ -35,8 +35,6 @@ from .rule_folders import known_rules
 from .suppressions import suppressions_of
 from .verdicts import STATE as VERDICTS
 from .verdicts import verdict_facts, verdict_state, verdicts_of
-
-_TOLD = pl.col("kind") != FindingKind.SUPPRESSED
 
 TRIAGE_STATE = "triage"
 """Name under which the base rates are kept among the detectors' states."""
@@ -53,7 +51,7 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
     clock = _Clock()
     with clock.of("rules loaded"), without_collector():
         rules = known_rules(options.home, options.rules)
-    with Home.open(options.home) as home:
+    with Home.open(options.home) as home, ExitStack() as after_reading:
         suppressions = Suppressions(suppressions_of(home))
         with clock.of("models loaded"):
             modelled = model_judges(home, tell=True)
@@ -64,8 +62,11 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
         with clock.of("read"):
             read = ingest(home, options.paths, fields, progress, facts=facts_of(options))
             take_waiting(home, fields)
+        after_reading.enter_context(settled())
         with clock.of("judge"):
             judged, commits = judge_new(home, behaviour, progress)
+        reader = after_reading.enter_context(one_thread("evidence"))
+        ahead = reader.submit(evidence_ahead, home, judged.findings, read.batches)
         with clock.of("triage"):
             made = triage_home(home, judged, options)
         with one_thread("publish") as pool:
@@ -78,7 +79,7 @@ def scan(options: ScanOptions, progress: Progress | None = None) -> Scan:
                 findings = made.findings.filter(
                     pl.col("uid").is_in([uid for one in shown for uid in one.findings])
                 )
-                evidence = evidence_of(home, shown, findings)
+                evidence = evidence_of(home, shown, findings, ahead.result())
             with clock.of("published"):
                 publishing.result()
         watch_at_work(home)
@@ -112,7 +113,7 @@ def _hidden(home: Home) -> int:
     """Firings that suppressions keep out of incidents."""
     # What the board withholds of a model is no suppression of anybody here.
     by_board = pl.col("rule_uid").str.starts_with("model.")
-    found = home.records.findings().filter(~_TOLD, ~by_board)
+    found = home.records.findings().filter(~TOLD, ~by_board)
     return int(found["count"].sum())
 
 
@@ -179,7 +180,7 @@ def _learn(
     hits = [one.states[SOURCE][HITS] for one in commits_aside if SOURCE in one.states]
     said += [usual(one, hits) for one in behaviour if isinstance(one, CorrelationDetector)]
     judged, commits = judge_new(home, behaviour, progress)
-    ordinary = pl.concat([*said, judged.findings]).filter(_TOLD)
+    ordinary = pl.concat([*said, judged.findings]).filter(TOLD)
     exposure = learned(ordinary, judged.cells, exposure_of(home))
     home.commit(
         Commit(
@@ -231,7 +232,7 @@ def triage_home(home: Home, judged: Judged, options: ScanOptions) -> Triage:
     """Fuse all findings of the home, those just judged included, as its verdicts teach."""
     # What was just said again with more stands in the place of what is stored.
     said = pl.concat([home.records.findings(), judged.findings])
-    findings = said.unique("uid", keep="last", maintain_order=True).filter(_TOLD)
+    findings = said.unique("uid", keep="last", maintain_order=True).filter(TOLD)
     settings = TriageSettings(budget=options.budget)
     former = [load_incident(one) for one in home.records.incidents()]
     return triage(findings, judged.cells, exposure_of(home), settings, former, verdicts_of(home))
@@ -239,7 +240,7 @@ def triage_home(home: Home, judged: Judged, options: ScanOptions) -> Triage:
 
 def _in_time(home: Home, made: Triage, options: ScanOptions) -> Triage:
     """The same for the findings of a time range alone: an answer that is shown and not stored."""
-    findings = home.records.findings(since=options.since, until=options.until).filter(_TOLD)
+    findings = home.records.findings(since=options.since, until=options.until).filter(TOLD)
     settings = TriageSettings(budget=options.budget)
     watched = made.exposure.cells.clear()
     return triage(findings, watched, made.exposure, settings, made.incidents, made.verdicts)
@@ -297,20 +298,3 @@ def touched(
     )
     mine = set(uids.to_list())
     return [one for one in incidents if mine.intersection(one.findings)]
-
-
-def evidence_of(
-    home: Home, incidents: Sequence[Incident], findings: pl.DataFrame, *, limit: int = 20_000
-) -> dict[str, dict[str, object]]:
-    """The events behind the incidents, those of the best first, at most `limit`."""
-    order = {uid: place for place, one in enumerate(incidents) for uid in one.findings}
-    ranked = findings.with_columns(
-        pl.col("uid").replace_strict(order, default=len(order)).alias("place")
-    ).sort("place")
-    wanted = ranked["evidence"].explode().drop_nulls().unique(maintain_order=True).head(limit)
-    events: dict[str, dict[str, object]] = {}
-    for event_class, frame in home.lake.get(wanted.to_list()).items():
-        for row in frame.iter_rows(named=True):
-            kept = {name: value for name, value in row.items() if value is not None}
-            events[str(row["metadata.uid"])] = {"class_uid": int(event_class), **kept}
-    return events

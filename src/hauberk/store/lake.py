@@ -17,6 +17,8 @@ from .tables import from_micros, to_micros
 
 _T = TypeVar("_T")
 _UID = "metadata.uid"
+_WIDTH = timedelta(minutes=10)
+"""Where slices of time are cut, unless so little time has too many events."""
 _ASK_AT_ONCE = 500
 """Values in one SQL `IN`; every database takes so many."""
 
@@ -48,11 +50,13 @@ class Lake:
         until: datetime | None = None,
         *,
         after_commit: int | None = None,
+        undated: bool = False,
     ) -> pl.LazyFrame:
         """Events of one class with since <= time < until (all, also undated ones, without both).
 
         Reads only the named columns, and only files and row groups that can hold such times.
-        `after_commit` leaves out what commits up to that one brought. In no particular order.
+        `after_commit` leaves out what commits up to that one brought; `undated` all that have a
+        plausible time. In no particular order.
         """
         names = schema(event_class).names() if columns is None else list(columns)
         query = self._live(event_class.table)
@@ -62,6 +66,8 @@ class Lake:
             query = query.where(tables.files.c.min_time <= bound(to_micros(until)))
         if after_commit is not None:
             query = query.where(tables.files.c.last_commit > after_commit)
+        if undated:  # they have files of their own
+            query = query.where(tables.files.c.day == UNKNOWN_DAY)
         frame = self._read(event_class.table, self._paths(query))
         if since is not None:
             frame = frame.filter(pl.col("time") >= since)
@@ -159,7 +165,31 @@ class Lake:
         Only events of the same microsecond are never parted, however many they are.
         """
         classes = self.event_classes() if event_classes is None else list(event_classes)
-        return self._cut(max_events, classes, timedelta(minutes=10), since, until)
+        if since is None and until is None:
+            whole = self._whole(classes)
+            if whole is None:
+                return []
+            if whole.events <= max_events:
+                return [whole]
+        return self._cut(max_events, classes, _WIDTH, since, until)
+
+    def _whole(self, classes: Sequence[EventClass]) -> TimeSlice | None:
+        """All events of a plausible time as one slice, which no file has to be read for."""
+        files = tables.files
+        query = select(
+            func.sum(files.c.rows), func.min(files.c.min_time), func.max(files.c.max_time)
+        ).where(
+            files.c.replaced_by.is_(None),
+            files.c.day != UNKNOWN_DAY,
+            files.c.table_name.in_([one.table for one in classes]),
+        )
+        with self._engine.connect() as connection:
+            events, first, last = connection.execute(query).one()
+        if not events:
+            return None
+        width = _WIDTH // timedelta(microseconds=1)
+        since, until = first // width * width, (last // width + 1) * width
+        return TimeSlice(from_micros(since), from_micros(until), int(events))
 
     def _cut(
         self,
