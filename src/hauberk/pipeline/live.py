@@ -31,6 +31,7 @@ from .interface import ScanOptions, Silent
 from .modelled import model_judges
 from .outage import Outage
 from .parsing import Parsing, parse
+from .retaining import RETAIN_SECONDS, policy_of, sweep
 from .rule_folders import known_rules
 from .scan import facts_of, judge_new, judges, last_commit, publish, triage_home
 from .sources import SourcePace, SourceWatch
@@ -303,6 +304,8 @@ class _Behind:
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._compacted = last_commit(home)
+        self._policy = policy_of(home.path)
+        self._swept = 0.0
         self._thread = threading.Thread(target=self._work, name="judge", daemon=True)
 
     def __enter__(self) -> Self:
@@ -324,6 +327,9 @@ class _Behind:
         try:
             while not self._stop.wait(self._options.judge_every):
                 self._home.patiently(self._round)
+                if time.monotonic() - self._swept >= RETAIN_SECONDS:
+                    self._home.patiently(lambda: sweep(self._home, self._policy))
+                    self._swept = time.monotonic()
         except BaseException as error:  # noqa: BLE001  # raised again by `check`
             self._error = error
 

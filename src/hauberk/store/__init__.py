@@ -9,6 +9,7 @@ from .ledger import Ledger
 from .postgresql import Patience, Schema, schema_of
 from .proven import Entry
 from .records import Accounting, CommitInfo, KnownRange, Records, SourceAccount
+from .retention import Kept, Leaving, Policy, Retained, cutoff, read_policy
 from .settings import SETTINGS, Settings, Table, load_settings, read_settings
 from .verification import Fault, FaultKind, VerifyReport
 from .verify import verify
@@ -29,12 +30,16 @@ __all__ = [
     "Home",
     "Inbox",
     "InboxReader",
+    "Kept",
     "KnownRange",
     "Lake",
+    "Leaving",
     "Ledger",
     "Patience",
     "Place",
+    "Policy",
     "Records",
+    "Retained",
     "Schema",
     "Settings",
     "SourceAccount",
@@ -44,8 +49,10 @@ __all__ = [
     "TimeSlice",
     "VerifyReport",
     "Waiting",
+    "cutoff",
     "is_disk_full",
     "load_settings",
+    "read_policy",
     "read_settings",
     "schema_of",
     "verify",

@@ -41,7 +41,8 @@ def check_files(home: Path, expected: Expected, note: Note) -> tuple[list[str], 
     _check_rows(home, expected, damaged, note)
     _check_letters(home, expected, damaged, note)
     _check_delta(home, expected, damaged, note)
-    return sorted(set(_present(home)) - digests.keys() - expected.replaced.keys()), size
+    known = digests.keys() | expected.replaced.keys() | expected.gone
+    return sorted(set(_present(home)) - known), size
 
 
 def _digest(path: Path) -> tuple[str | None, int]:
@@ -102,6 +103,8 @@ def _check_letters(home: Path, expected: Expected, damaged: set[str], note: Note
     for batch_id, batch in expected.batches.items():
         kept = expected.dead_letters.get(batch["number"])
         if kept is not None and kept["path"] in damaged:
+            continue
+        if batch["number"] in expected.unlettered:
             continue
         where = f"dead letters of batch {batch_id}"
         if counts.get(batch_id, 0) != batch["rejected"]:

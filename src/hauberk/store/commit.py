@@ -101,7 +101,7 @@ class Commit:
     entries: Sequence[Mapping[str, object]] = ()
 
 
-OWN_ENTRY_TYPES = frozenset({"batch", "commit", "compaction"})
+OWN_ENTRY_TYPES = frozenset({"batch", "commit", "compaction", "retention"})
 
 
 def check(commit: Commit) -> None:

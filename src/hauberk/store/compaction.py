@@ -13,15 +13,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, select
 
 from hauberk.errors import HomeDamagedError
 
 from . import tables
 from .durable import digest
-from .entering import enter_files
+from .entering import enter_files, enter_removals
 from .lake import read_files
 from .lake_files import FINDINGS, LakeFile, file_name, write_file
+from .removing import vacuum
 from .writer import Files, Reach, Step, Writer, commit_entry
 
 SMALL = 50_000
@@ -35,7 +36,7 @@ _TOTALS = ("batches", "records", "events", "aggregated", "rejected", "findings")
 
 def compact(home: Path, engine: Engine, writer: Writer, reach: Reach, now: datetime) -> int | None:
     """Merge small files; the commit's number, or None where there was nothing to merge."""
-    _drop_replaced(home, engine)
+    vacuum(home, engine)
     groups = list(_groups(engine))
     if not groups:
         return None
@@ -63,9 +64,7 @@ def compact(home: Path, engine: Engine, writer: Writer, reach: Reach, now: datet
     with engine.begin() as connection:
         files = Files(merged, logs, versions)
         enter_files(connection, merged, versions)
-        for old in replaced:
-            row = update(tables.files).where(tables.files.c.path == old.path)
-            connection.execute(row.values(replaced_by=number))
+        enter_removals(connection, [old.path for old in replaced], number)
         totals = dict.fromkeys(_TOTALS, 0)
         entries = [
             {"type": "compaction", "commit": number, "merged": facts},
@@ -75,14 +74,6 @@ def compact(home: Path, engine: Engine, writer: Writer, reach: Reach, now: datet
         reach(Step.RECORDS_WRITTEN)
     reach(Step.DONE)
     return number
-
-
-def _drop_replaced(home: Path, engine: Engine) -> None:
-    query = select(tables.files.c.path).where(tables.files.c.replaced_by.is_not(None))
-    with engine.connect() as connection:
-        paths = [path for (path,) in connection.execute(query)]
-    for path in paths:
-        (home / path).unlink(missing_ok=True)
 
 
 def _groups(engine: Engine) -> Iterator[list[LakeFile]]:
@@ -97,8 +88,7 @@ def _groups(engine: Engine) -> Iterator[list[LakeFile]]:
     with engine.connect() as connection:
         rows = list(connection.execute(query).mappings())
     for row in rows:
-        names = (name for name in LakeFile.__slots__ if name != "table")
-        file = LakeFile(table=row["table_name"], **{name: row[name] for name in names})
+        file = LakeFile.of(row)
         same = group and (group[0].table, group[0].day) == (file.table, file.day)
         if not same or sum(old.rows for old in group) + file.rows > LARGEST:
             if len(group) > 1:
@@ -109,24 +99,38 @@ def _groups(engine: Engine) -> Iterator[list[LakeFile]]:
         yield group
 
 
+def check_unchanged(home: Path, file: LakeFile) -> None:
+    """Whether a file is what was written, before its rows go anywhere. Raises HomeDamagedError."""
+    if digest(home / file.path)[0] != file.sha256:
+        raise HomeDamagedError(
+            "a file of the lake is not what was written",
+            where=str(home / file.path),
+            hint="Run `hauberk verify` to see what else was changed",
+        )
+
+
 def _merge(home: Path, group: Sequence[LakeFile], name: str) -> tuple[LakeFile, str]:
     for old in group:
-        if digest(home / old.path)[0] != old.sha256:
-            raise HomeDamagedError(
-                "a file of the lake is not what was written",
-                where=str(home / old.path),
-                hint="Run `hauberk verify` to see what else was changed",
-            )
+        check_unchanged(home, old)
     table, day = group[0].table, group[0].day
     paths = [str(home / old.path) for old in group]
     order = ["uid"] if table == FINDINGS else ["time"]
     rows = read_files(table, paths).collect().sort(order, maintain_order=True)
     commits = min(old.first_commit for old in group), max(old.last_commit for old in group)
+    if rows.height != sum(old.rows for old in group):
+        raise HomeDamagedError("it does not hold the rows that were entered", where=paths[0])
+    return write_again(home, table, day, name, rows, commits)
+
+
+def write_again(
+    home: Path, table: str, day: str, name: str, rows: pl.DataFrame, commits: tuple[int, int]
+) -> tuple[LakeFile, str]:
+    """Write rows that were stored before; the file, read back, and a digest over all its rows."""
     file = write_file(home, table, day, name, rows, commits)
     before = content_digest(rows)
     written = read_files(table, [str(home / file.path)]).collect()
-    if content_digest(written) != before or file.rows != sum(old.rows for old in group):
-        raise HomeDamagedError("merged rows read back otherwise", where=str(home / file.path))
+    if content_digest(written) != before:
+        raise HomeDamagedError("rows read back otherwise", where=str(home / file.path))
     return file, before
 
 

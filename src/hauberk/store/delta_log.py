@@ -54,8 +54,13 @@ class DeltaLogs:
         commit: int,
         added: Sequence[LakeFile],
         removed: Sequence[LakeFile] = (),
+        *,
+        erased: bool = False,
     ) -> tuple[int, list[LogFile]]:
-        """Enter files into a table's log as one version; the version and the log files written."""
+        """Enter files into a table's log as one version; the version and the log files written.
+
+        `erased` where rows of the removed files are in none of those added.
+        """
         folder = self._home / LAKE / table
         before = self._version(table)
         delta = self._table(table, folder)
@@ -70,7 +75,7 @@ class DeltaLogs:
         delta.create_write_transaction(
             [
                 *(_add(file, folder, self._home) for file in added),
-                *(_remove(file, folder, self._home) for file in removed),
+                *(_remove(file, folder, self._home, erased) for file in removed),
             ],
             "append",
             schema,
@@ -168,10 +173,10 @@ def _add(file: LakeFile, folder: Path, home: Path) -> AddAction:
     )
 
 
-def _remove(file: LakeFile, folder: Path, home: Path) -> RemoveAction:
+def _remove(file: LakeFile, folder: Path, home: Path, erased: bool) -> RemoveAction:
     return RemoveAction(
         path=_relative(file, folder, home),
-        data_change=False,
+        data_change=erased,
         deletion_timestamp=(home / file.path).stat().st_mtime_ns // 1_000_000,
         size=file.bytes,
         partition_values=_partition(file),

@@ -48,19 +48,30 @@ def enter_batches(
 def enter_files(
     connection: Connection, files: Sequence[LakeFile], versions: Mapping[str, int]
 ) -> None:
-    """Enter lake files and the versions of the tables that they belong to."""
-    if not files:
-        return
+    """Enter lake files and the new versions of tables."""
     rows = []
     for file in files:
         row = file.facts()
         row["table_name"] = row.pop("table")
         rows.append(row)
-    connection.execute(insert(tables.files), rows)
+    if rows:
+        connection.execute(insert(tables.files), rows)
     for table, version in versions.items():
         known = update(tables.lake_tables).where(tables.lake_tables.c.name == table)
         if connection.execute(known.values(version=version)).rowcount == 0:
             connection.execute(insert(tables.lake_tables).values(name=table, version=version))
+
+
+def enter_removals(connection: Connection, paths: Sequence[str], number: int) -> None:
+    """Take files out of the lake and the states; they are deleted later (removing.vacuum)."""
+    if not paths:
+        return
+    connection.execute(
+        insert(tables.removals), [{"path": path, "number": number} for path in paths]
+    )
+    for at in range(0, len(paths), _ASK_AT_ONCE):
+        chosen = tables.files.c.path.in_(paths[at : at + _ASK_AT_ONCE])
+        connection.execute(update(tables.files).where(chosen).values(replaced_by=number))
 
 
 def enter_incidents(

@@ -25,7 +25,7 @@ from hauberk.errors import (
 )
 from hauberk.events import FINDING_SCHEMA
 
-from . import compaction, database, postgresql, recovery, tables
+from . import compaction, database, postgresql, recovery, retention, tables
 from .commit import Commit, check
 from .delta_log import DeltaLogs
 from .durable import is_disk_full, make_folder, sync_folders
@@ -34,6 +34,7 @@ from .ledger import Ledger
 from .postgresql import MARKER, Patience
 from .proven import Entry
 from .records import Records
+from .removing import vacuum
 from .settings import SETTINGS
 from .signing import (
     KEY_FILE,
@@ -254,6 +255,32 @@ class Home:
             damage = _damage(self.path, error)
             if damage is not None:
                 raise damage from error
+
+    def retain(
+        self, policy: retention.Policy, kept: retention.Kept, *, dry_run: bool = False
+    ) -> retention.Retained:
+        """Remove what is older than it is kept, in a commit; or only say what would go.
+
+        Its files stay until `vacuum`, for readers that still hold their names.
+        """
+        writer = None if dry_run else self._for_writing()
+        now = self._clock()
+
+        def work() -> retention.Retained:
+            where = self.path, self._engine, writer, self._reach
+            return retention.retain(*where, policy, kept, now)
+
+        if writer is None:
+            return work()
+        with self._turn:
+            self._said = None
+            return self._undone_if_it_fails(work)
+
+    def vacuum(self, before: datetime | None = None) -> tuple[int, int]:
+        """Delete the files that commits (those before a time, or all) took out: files, bytes."""
+        self._for_writing()
+        with self._turn:
+            return vacuum(self.path, self._engine, before)
 
     def _for_writing(self) -> Writer:
         if self._writer is None:

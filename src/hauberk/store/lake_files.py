@@ -4,9 +4,10 @@ One file holds rows of one table, one day, one commit (several after compaction)
 column `day` stands in the path alone, as Delta Lake has it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -57,6 +58,12 @@ class LakeFile:
     min_time: int | None
     max_time: int | None
     sha256: str
+
+    @classmethod
+    def of(cls, row: Mapping[Any, Any]) -> "LakeFile":
+        """The file of a row of the records database."""
+        names = (name for name in cls.__slots__ if name != "table")
+        return cls(table=row["table_name"], **{name: row[name] for name in names})
 
     def facts(self) -> dict[str, object]:
         """The file as the ledger names it."""

@@ -361,6 +361,13 @@ class Records:
             for name, facts in json.loads(found).items()
         }
 
+    def states(self) -> list[tuple[str, int]]:
+        """Which states there are: detector, and number of the commit; in order."""
+        states = tables.states.c
+        query = select(states.detector, states.number).order_by(states.detector, states.number)
+        with self._engine.connect() as connection:
+            return [(str(name), int(number)) for name, number in connection.execute(query)]
+
     def left(
         self, detector: str, table: str, *, after_commit: int, until_commit: int
     ) -> Iterator[pl.DataFrame]:

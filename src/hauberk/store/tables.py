@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy import Text as _Text
 from sqlalchemy.dialects.postgresql import TEXT
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The newest migration."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -114,6 +114,14 @@ files = Table(
     Column("sha256", Text, nullable=False),
     Column("replaced_by", BigInteger),
     Index("files_by_table", "table_name", "first_commit"),
+)
+
+# Files that compaction replaced or retention removed in that commit, and that still lie on disk.
+removals = Table(
+    "removals",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
 )
 
 lake_tables = Table(

@@ -200,19 +200,28 @@ class Writer:
         }
 
     def enter_logs(
-        self, added: Sequence[LakeFile], number: int, removed: Sequence[LakeFile] = ()
+        self,
+        added: Sequence[LakeFile],
+        number: int,
+        removed: Sequence[LakeFile] = (),
+        *,
+        erased: bool = False,
     ) -> tuple[dict[str, int], list[LogFile]]:
-        """Enter files into the Delta logs of their tables; new versions and log files."""
+        """Enter files into the Delta logs of their tables; new versions and log files.
+
+        `erased` where rows of the removed files are in none of those added.
+        """
         sync_folders([self._home / file.path for file in added], self._home)
         versions: dict[str, int] = {}
         logs: list[LogFile] = []
-        for table in sorted({file.table for file in added}):
+        for table in sorted({file.table for file in (*added, *removed)}):
             self._reach(Step.DELTA_LOG)
             versions[table], files = self._logs.append(
                 table,
                 number,
                 [file for file in added if file.table == table],
                 [file for file in removed if file.table == table],
+                erased=erased,
             )
             logs.extend(files)
         return versions, logs
