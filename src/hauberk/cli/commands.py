@@ -55,6 +55,11 @@ COMMANDS = {
     ),
     "up": Listed("up", "Run everything on this machine: watch and console, kept alive."),
     "down": Listed("down", "End what `up` runs, in order."),
+    "backup": Listed(
+        "backup",
+        "Back up a home while others write it: the state of one commit, in one file.",
+    ),
+    "restore": Listed("restore", "Make a home of a backup."),
     "status": Listed("status", "Say how the parts that `up` runs are."),
     "show": Listed(
         "show", "Show an incident's timeline, or every reason of a finding with its numbers."

@@ -24,12 +24,15 @@ from .running import Holder, Process, holder_of, make_run_folder
 from .status import SystemStatus, read_status
 
 if TYPE_CHECKING:
+    from .backup import BackupReport, back_up
     from .planning import known_settings, plan_of, write_first_settings
+    from .restoring import RestoreReport, restore
     from .supervising import Supervisor
 
 __all__ = [
     "PARTS",
     "RUN",
+    "BackupReport",
     "Ended",
     "Holder",
     "Listener",
@@ -40,19 +43,26 @@ __all__ = [
     "Plan",
     "Process",
     "Report",
+    "RestoreReport",
     "State",
     "Supervisor",
     "SystemStatus",
+    "back_up",
     "bring_down",
     "holder_of",
     "known_settings",
     "make_run_folder",
     "plan_of",
     "read_status",
+    "restore",
     "write_first_settings",
 ]
 
 _LATER = {
+    "BackupReport": "backup",
+    "RestoreReport": "restoring",
+    "back_up": "backup",
+    "restore": "restoring",
     "Supervisor": "supervising",
     "known_settings": "planning",
     "plan_of": "planning",

@@ -28,9 +28,10 @@ def plan_of(
     home = home.absolute()
     settings = load_settings(home)
     watch, console = settings.table("watch"), settings.table("console")
-    watch.only("paths", "sources", "rules", "budget", "every")
+    watch.only("paths", "rules", "budget", "every")
     console.only("on", "listen", "names")
-    sources = watch.file_path("sources", "a sources file") if "sources" in watch else None
+    named = any(one in settings.top for one in ("source", "sources"))
+    sources = settings.path if named else None
     return Plan(
         home=home,
         settings=settings,

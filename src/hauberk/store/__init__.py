@@ -11,6 +11,7 @@ from .proven import Entry
 from .records import Accounting, CommitInfo, KnownRange, Records, SourceAccount
 from .retention import Kept, Leaving, Policy, Retained, cutoff, read_policy
 from .settings import SETTINGS, Settings, Table, load_settings, read_settings
+from .snapshot import committed_files, copy_database
 from .verification import Fault, FaultKind, VerifyReport
 from .verify import verify
 from .writer import Step
@@ -49,6 +50,8 @@ __all__ = [
     "TimeSlice",
     "VerifyReport",
     "Waiting",
+    "committed_files",
+    "copy_database",
     "cutoff",
     "is_disk_full",
     "load_settings",

@@ -12,6 +12,7 @@ from typing import Any
 from hauberk.errors import UsageError
 from hauberk.ingest.interface import Framing
 from hauberk.ingest.known_formats import installed_formats
+from hauberk.store import SETTINGS, read_settings
 
 from .bus_settings import Kafka, Nats, kafka, nats
 from .tables import Table
@@ -114,7 +115,14 @@ def is_loopback(host: str) -> bool:
 
 
 def read_sources(path: Path) -> Sources:
-    """Read and check a sources file. Raises UsageError naming file, key and what was expected."""
+    """Read and check a sources file. Raises UsageError naming file, key and what was expected.
+
+    Of a home's settings (`hauberk.toml`) the tables of sources are read, and no others.
+    """
+    if path.name == SETTINGS:
+        top = read_settings(path).top.values
+        mine = {name: top[name] for name in ("source", "sources", "spool") if name in top}
+        return sources_of(mine, str(path), path.resolve().parent)
     try:
         data = path.read_bytes()
     except OSError as error:
