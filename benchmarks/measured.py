@@ -14,10 +14,13 @@ from pathlib import Path
 
 
 def scan(paths: Sequence[Path]) -> dict[str, object]:
-    """A whole scan into a fresh home, with everything that ships.
+    """A whole scan into a fresh home, with everything that ships, as the command runs it.
 
     Who asked removes the home: a scan leaves it, and to delete its files takes half a second.
     """
+    from hauberk.cli.collecting import collect_seldom  # noqa: PLC0415
+
+    collect_seldom()
     from hauberk.pipeline import ScanOptions  # noqa: PLC0415  # a bare parse must not pay for it
     from hauberk.pipeline import scan as whole_scan  # noqa: PLC0415
 
