@@ -38,7 +38,9 @@ class _Column:
 def _true(predicates: Sequence[Predicate], values: Sequence[object]) -> list[set[int]]:
     asked = {predicate: number for number, predicate in enumerate(predicates)}
     slot = Slot(Question("value", Source(("Text",))), asked, {}, Budget(1 << 20))
-    return [set(one.true) for one in slot.signatures(_Column(values))]
+    found = slot.signatures(_Column(values))
+    settled = [slot.settled(v, one, one.unsure) for v, one in zip(values, found, strict=True)]
+    return [set(one.true) for one in settled]
 
 
 def test_a_long_text_answers_whatever_stands_anywhere_in_it() -> None:

@@ -100,6 +100,22 @@ class Clause:
                 return self.operator == OR
         return self.operator == NOT
 
+    def may_hold(self, true: AbstractSet[int], possible: AbstractSet[int]) -> bool:
+        """Whether it is true for some set of literals between `true` and its superset `possible`.
+
+        It may say so too where literals that are open would have to differ from themselves.
+        """
+        if self.operator == AND:
+            return self.plain <= possible and all(c.may_hold(true, possible) for c in self.rest)
+        if self.operator == OR:
+            return not self.plain.isdisjoint(possible) or any(
+                clause.may_hold(true, possible) for clause in self.rest
+            )
+        # What must hold is what holds at the other end.
+        return self.plain.isdisjoint(true) and not any(
+            clause.may_hold(possible, true) for clause in self.rest
+        )
+
 
 def prepare(node: Node) -> Clause:
     """An expression without constants, made ready to be evaluated."""

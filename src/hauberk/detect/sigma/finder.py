@@ -40,9 +40,15 @@ def vectorscan() -> Any:
 
 
 class Finder:
-    """Finds a fixed list of literals, no two alike and none empty, in texts of their spelling."""
+    """Finds a fixed list of literals, no two alike and none empty, in texts of their spelling.
 
-    def __init__(self, literals: Sequence[str]) -> None:
+    With `folded`, the literals are folded ones, and `reads_any_case` says whether ASCII text has to
+    be folded before it is searched.
+    """
+
+    def __init__(self, literals: Sequence[str], *, folded: bool = False) -> None:
+        self._folded = folded
+        self.reads_any_case = False
         self._long = {n: text for n, text in enumerate(literals) if len(text) > LONGEST}
         # Several long literals may begin alike; the first stands for all of them.
         numbers: dict[str, list[int]] = {}
@@ -74,7 +80,8 @@ class Finder:
         """Go over to Vectorscan, where it is installed."""
         self._is_final = True
         if vectorscan() is not None:
-            self._scan = _vectorised(self._numbers)
+            self._scan = _vectorised(self._numbers, folded=self._folded)
+            self.reads_any_case = self._folded and not self._long
 
 
 def _one_by_one(numbers: dict[str, int]) -> _Scan:
@@ -91,8 +98,8 @@ def _automaton(numbers: dict[str, int]) -> _Scan:
     return lambda text: frozenset(map(_SECOND, automaton.iter(text))) if text else _NOTHING
 
 
-def _vectorised(numbers: dict[str, int]) -> _Scan:
-    scan, lock = _compiled(numbers, once=True), Lock()
+def _vectorised(numbers: dict[str, int], *, folded: bool) -> _Scan:
+    scan, lock = _compiled(numbers, once=True, caseless=folded), Lock()
 
     def found(number: int, _start: int, _end: int, _flags: int, seen: list[int]) -> None:
         seen.append(number)
@@ -111,7 +118,7 @@ def any_literal(literals: Sequence[str]) -> _Holds | None:
     if vectorscan() is None:
         return None
     numbers = {text[:LONGEST]: number for number, text in enumerate(literals)}
-    scan, lock = _compiled(numbers, once=False), Lock()
+    scan, lock = _compiled(numbers, once=False, caseless=True), Lock()
 
     def found(_number: int, _start: int, _end: int, _flags: int, seen: list[bool]) -> bool:
         seen.append(True)
@@ -129,10 +136,11 @@ def any_literal(literals: Sequence[str]) -> _Holds | None:
     return holds
 
 
-def _compiled(numbers: dict[str, int], *, once: bool) -> Callable[..., None]:
-    """Vectorscan's scan over literals: each reported once as written, or any in any case."""
+def _compiled(numbers: dict[str, int], *, once: bool, caseless: bool) -> Callable[..., None]:
+    """Vectorscan's scan over literals, each reported once or wherever it stands."""
     module = vectorscan()
-    flag = module.HS_FLAG_SINGLEMATCH if once else module.HS_FLAG_CASELESS
+    flag = module.HS_FLAG_SINGLEMATCH if once else 0
+    flag |= module.HS_FLAG_CASELESS if caseless else 0
     spelled = [text.encode("utf-8", "surrogatepass") for text in numbers]
     # The package hands literals over as C strings, which end at a null; an expression spells it.
     literal = not any(b"\0" in text for text in spelled)

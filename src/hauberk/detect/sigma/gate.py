@@ -4,7 +4,9 @@ Keyword rules read every value of every event, most of which are new (counters, 
 Remembering them costs more than it saves; a linear-time scan of a whole column is cheap.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import lru_cache
 
 import re2
 
@@ -16,8 +18,18 @@ _NUMERIC = frozenset("0123456789.-+einfatruls")
 """Characters that a number, a boolean or a null is spelled with, folded."""
 
 _PLAIN = frozenset({int, float, bool, type(None)})
+_TEXT_OR_NULL = frozenset({str, type(None)})
+
+_FEW = 16
+"""Values that are searched at once rather than looked at first."""
 
 MAX_LITERALS = 2_000
+
+LONG = 512
+"""Letters above which values are searched one by one: to join them first would cost more."""
+
+_SPREAD = re.compile("[\u0130\u017f\u212a]")
+"""The letters beyond ASCII that fold to ASCII ones."""
 
 
 class Gate:
@@ -34,6 +46,8 @@ class Gate:
         alternatives = "|".join(re2.escape(text) for text in sorted(literals))
         scan = re2.compile(alternatives.encode("utf-8", "replace"), options)
         self._folded = scan
+        self._is_ascii = all(map(str.isascii, literals))
+        self._shortest = min(map(len, literals), default=0)
         self._ascii: Callable[[bytes], bool] = lambda _: False
         if ascii_only and not self._open:
             self._ascii = any_literal(ascii_only) or _caseless(ascii_only)
@@ -55,16 +69,18 @@ class Gate:
             pass
         if self._numbers:
             return "\n".join(map(_text, column))
-        try:  # mostly text, and nulls
-            return "\n".join(filter(None, column))  # type: ignore[arg-type]  # as above
-        except TypeError:
-            return "\n".join(
-                [
-                    value if type(value) is str else _text(value)
-                    for value in column
-                    if type(value) not in _PLAIN
-                ]
-            )
+        kinds = set(map(type, column))
+        if kinds <= _PLAIN:
+            return ""
+        if kinds <= _TEXT_OR_NULL:
+            return "\n".join(filter(None, column))  # type: ignore[arg-type]  # text
+        return "\n".join(
+            [
+                value if type(value) is str else _text(value)
+                for value in column
+                if type(value) not in _PLAIN
+            ]
+        )
 
     def may_answer(self, text: str) -> bool:
         """Whether a value within `text` may answer a predicate; never wrongly False."""
@@ -72,17 +88,57 @@ class Gate:
             return True
         if text.isascii():
             return self._ascii(text.encode())
+        if self._is_ascii and not _SPREAD.search(text):
+            return self._ascii(text.encode("utf-8", "replace"))
         return self._folded.search(fold(text).encode("utf-8", "replace")) is not None
 
     def admitted(self, column: Sequence[object]) -> Iterable[int]:
         """Rows of the column whose value may answer a predicate."""
         if self._open:
             return range(len(column))
-        if not self.may_answer(self.texts(column)):
+        if self.is_idle(column):
             return ()
-        if len(column) == 1:
-            return (0,)
-        return [row for row, value in enumerate(column) if self.may_answer(self.texts([value]))]
+        if not is_long(column):
+            if not self.may_answer(self.texts(column)):
+                return ()
+            if len(column) == 1:
+                return (0,)
+        may_answer, texts = self.may_answer, self.texts
+        return [
+            row
+            for row, value in enumerate(column)
+            if may_answer(value if type(value) is str else texts([value]))
+        ]
+
+    def is_idle(self, column: Sequence[object]) -> bool:
+        """Whether it is plain at little cost that no value of the column can answer."""
+        if self._open or self._numbers or len(column) < _FEW:
+            return False
+        first, last = column[0], column[-1]
+        if type(first) is str and type(last) is str:
+            if first == last:
+                return column.count(first) == len(column) and not self.may_answer(first)
+            if len(first) < self._shortest and len(last) < self._shortest:
+                try:
+                    return max(map(len, column)) < self._shortest  # type: ignore[arg-type]  # or:
+                except TypeError:
+                    return False
+        return False
+
+
+@lru_cache(maxsize=256)
+def gate_for(predicates: frozenset[Predicate]) -> Gate:
+    """The gate for these predicates: most logs are asked the same keywords."""
+    return Gate(predicates)
+
+
+def is_long(column: Sequence[object]) -> bool:
+    """Whether a column seems to hold long texts: a look at some of them."""
+    size = len(column)
+    for value in (column[0], column[size // 3], column[size * 2 // 3], column[-1]):
+        if type(value) is str and len(value) > LONG:
+            return True
+    return False
 
 
 def _caseless(literals: Sequence[str]) -> Callable[[bytes], bool]:

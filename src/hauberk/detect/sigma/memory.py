@@ -28,16 +28,22 @@ class Budget:
 
 
 class Signature:
-    """Literals that are true for a value, and rules that one of them may set off.
+    """Literals that are true for a value, those left open, and rules that any may set off.
 
     Compared by identity: equal signatures of one slot are one object while it is remembered.
     """
 
-    __slots__ = ("candidates", "true")
+    __slots__ = ("candidates", "true", "unsure")
 
-    def __init__(self, true: frozenset[int], candidates: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        true: frozenset[int],
+        candidates: tuple[int, ...],
+        unsure: frozenset[int] = frozenset(),
+    ) -> None:
         self.true = true
         self.candidates = candidates
+        self.unsure = unsure
 
 
 class ValueMemory(dict[object, Signature]):
@@ -85,6 +91,14 @@ class ValueMemory(dict[object, Signature]):
                 for value in column
             ]
         return [self[value_key(value)] for value in column]
+
+    def settle(self, value: object, signature: Signature) -> None:
+        """Remember a better signature of a value, if one of it is remembered."""
+        key = value_key(value)
+        if isinstance(key, str | tuple) and len(key) > LONGEST_KEPT:
+            key = _digest(key)
+        if key in self:
+            self[key] = signature
 
     def _long(self, value: object) -> Signature:
         if self._hopeless is not None and isinstance(value, str):

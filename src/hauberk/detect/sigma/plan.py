@@ -4,21 +4,35 @@ A signature is the set of literals that are true for a value. Distinct values ar
 remembered, and so are distinct rows of signatures; all memories are bounded by one `Budget`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from hauberk.events import Fields
 
 from .expression import Clause, Node, literals, prepare, rewrite, trigger
+from .gate import gate_for
 from .memory import Budget, Signature
 from .predicate import Op, Predicate
 from .program import Atom, RuleSet
 from .slot import Question, Slot
 from .taxonomy import Selector, Source
 
+_NOTHING: frozenset[int] = frozenset()
+
+_ANYWHERE = Question("any", Source(()))
+
+_FINDS = frozenset({Op.CONTAINS, Op.LIKE, Op.REGEX})
+"""Predicates for which a value is searched anyway."""
+
+
+class _Open(tuple[int, ...]):
+    """The literals on which it depends which rules fire, where signatures leave them open."""
+
+    __slots__ = ()
+
 
 class _Rows(dict[tuple[Signature, ...], tuple[int, ...]]):
-    """Row of signatures to the rules that fire; computes what it does not hold."""
+    """Row of signatures to the rules that fire, or to what is open; computes what it lacks."""
 
     def __init__(
         self, compute: Callable[[tuple[Signature, ...]], tuple[int, ...]], budget: Budget
@@ -54,6 +68,7 @@ class Plan:
         nodes: list[tuple[int, Node]] = []
         self._always: list[int] = []
         self._clauses: dict[int, Clause] = {}
+        self._asks: dict[int, frozenset[int]] = {}
         unconditional: list[int] = []
         for index, selector in chosen:
             node = rewrite(rules.rules[index].condition, questions.literal_in(selector))
@@ -66,18 +81,19 @@ class Plan:
         needed: set[int] = set()
         for index, node in nodes:
             self._clauses[index] = prepare(node)
-            needed |= literals(node)
+            asks = self._asks[index] = frozenset(literals(node))
+            needed |= asks
             choice = trigger(node, questions.costs.__getitem__)
             if choice is None:
                 self._always.append(index)
                 continue
             for member in choice[1]:
                 by_literal.setdefault(member, []).append(index)
-        self._slots: list[Slot] = []
-        for question, asked in questions.asked.items():
-            kept = {predicate: literal for predicate, literal in asked.items() if literal in needed}
-            if kept:
-                self._slots.append(Slot(question, kept, by_literal, budget))
+        kept = {
+            question: {p: literal for p, literal in asked.items() if literal in needed}
+            for question, asked in questions.asked.items()
+        }
+        self._slots = list(_slots(kept, by_literal, budget))
         self._rows = _Rows(self._fired, budget)
 
     @property
@@ -106,12 +122,38 @@ class Plan:
                 for row in range(len(fields)):
                     yield row, every
             return
-        columns = [slot.signatures(fields) for slot in self._slots]
-        remembered = list(map(self._rows.__getitem__, zip(*columns, strict=True)))
+        signatures = [slot.signatures(fields) for slot in self._slots]
+        remembered = list(map(self._rows.__getitem__, zip(*signatures, strict=True)))
         if any(remembered):
-            for row, fired in enumerate(remembered):
+            columns: dict[int, Sequence[object] | None] = {}
+            for row, outcome in enumerate(remembered):
+                if not outcome:
+                    continue
+                fired = outcome
+                if type(outcome) is _Open:
+                    judged = [one[row] for one in signatures]
+                    fired = self._settled(fields, row, judged, frozenset(outcome), columns)
                 if fired:
                     yield row, fired
+
+    def _settled(
+        self,
+        fields: Fields,
+        row: int,
+        signatures: list[Signature],
+        needed: frozenset[int],
+        columns: dict[int, Sequence[object] | None],
+    ) -> tuple[int, ...]:
+        """Rules that fire on a row, once its values are asked what was left open."""
+        for place, signature in enumerate(signatures):
+            if not needed.isdisjoint(signature.unsure):
+                slot = self._slots[place]
+                if place not in columns:
+                    columns[place] = slot.column(fields)
+                column = columns[place]
+                value = None if column is None else column[row]
+                signatures[place] = slot.settled(value, signature, needed)
+        return self._rows[tuple(signatures)]
 
     def _fired(self, row: tuple[Signature, ...]) -> tuple[int, ...]:
         candidates = set(self._always)
@@ -120,11 +162,51 @@ class Plan:
                 candidates.update(signature.candidates)
         if not candidates:
             return self._unconditional
-        true: set[int] = set().union(*(signature.true for signature in row))
+        true: frozenset[int] = _NOTHING.union(*[signature.true for signature in row])
+        unsure: frozenset[int] = _NOTHING.union(*[signature.unsure for signature in row])
         clauses = self._clauses
-        return self._unconditional + tuple(
-            sorted(index for index in candidates if clauses[index].holds(true))
-        )
+        if unsure:
+            possible = true | unsure
+            candidates = {i for i in candidates if clauses[i].may_hold(true, possible)}
+            needed = _NOTHING.union(*(self._asks[i] for i in candidates)) & unsure
+            # What does not depend on open literals has been decided with the rest.
+            return _Open(sorted(needed)) if needed else self._told(candidates)
+        return self._told(index for index in candidates if clauses[index].holds(true))
+
+    def _told(self, fired: Iterable[int]) -> tuple[int, ...]:
+        return self._unconditional + tuple(sorted(fired))
+
+
+def _slots(
+    asked: Mapping[Question, Mapping[Predicate, int]],
+    by_literal: Mapping[int, Sequence[int]],
+    budget: Budget,
+) -> Iterator[Slot]:
+    """A slot for each question with predicates.
+
+    Keywords are looked for in a column as its own rules are, where those search it anyway; what
+    asks of all values then leaves that column out.
+    """
+    keywords = asked.get(_ANYWHERE, {})
+    searched = [
+        question
+        for question, predicates in asked.items()
+        if keywords
+        and question.kind == "value"
+        and question.source.is_plain
+        and any(predicate.op in _FINDS for predicate in predicates)
+    ]
+    if keywords and gate_for(frozenset(keywords)).is_open:
+        searched = []
+    answered = {question.source.columns[0] for question in searched}
+    for question, predicates in asked.items():
+        if not predicates:
+            continue
+        if question == _ANYWHERE:
+            yield Slot(question, predicates, by_literal, budget, answered=answered)
+        else:
+            also = keywords if question in searched else None
+            yield Slot(question, predicates, by_literal, budget, keywords=also)
 
 
 class _Questions:
@@ -190,7 +272,7 @@ def _cost(predicate: Predicate) -> float:
 def _question(atom: Atom, selector: Selector) -> Question:
     predicate = atom.predicate
     if atom.field is None:
-        return Question("any", Source(()))
+        return _ANYWHERE
     source = selector.source(atom.field)
     if predicate.op is Op.EXISTS:
         return Question("exists", source)

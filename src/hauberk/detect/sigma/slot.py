@@ -1,12 +1,12 @@
 """One question of a plan: what it reads, what is asked of it, and what was answered before."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hauberk.events import Fields
 
 from .columns import compared, presence, read
-from .gate import Gate
+from .gate import Gate, gate_for, is_long
 from .memory import Budget, Signature, ValueMemory, key_value, value_key
 from .predicate import Predicate
 from .taxonomy import Source
@@ -22,7 +22,7 @@ Who spells the keys of each record anew makes as many columns, nearly all of the
 """
 
 
-GATED = 32
+GATED = 64
 """Predicates up to which long texts are first searched for what any of them cannot do without."""
 
 _TRIED = 64
@@ -43,7 +43,8 @@ class Slot:
     """One question of a plan and its memory.
 
     `asked` numbers the predicates as the plan's literals; `by_literal` says which rules each of
-    those may set off.
+    those may set off. `keywords` are asked of every value beside: what rules look for anywhere.
+    The slot that looks anywhere else is told by `answered` which columns that is done for.
     """
 
     def __init__(
@@ -52,16 +53,22 @@ class Slot:
         asked: Mapping[Predicate, int],
         by_literal: Mapping[int, Sequence[int]],
         budget: Budget,
+        *,
+        keywords: Mapping[Predicate, int] | None = None,
+        answered: Collection[str] = (),
     ) -> None:
         self.question = question
         self.asked = dict(asked)
+        self._answered = frozenset(answered)
         self._by_literal = by_literal
         self._budget = budget
         self._matcher: ValueMatcher | None = None
         self._gate: Gate | None = None
-        self._numbers = tuple(asked.values())
-        self._known: dict[frozenset[int], Signature] = {}
-        self._is_gated = len(self.asked) <= GATED
+        pairs = [*asked.items(), *(keywords or {}).items()]
+        self._predicates = tuple(predicate for predicate, _ in pairs)
+        self._numbers = tuple(number for _, number in pairs)
+        self._known: dict[tuple[frozenset[int], frozenset[int]], Signature] = {}
+        self._is_gated = len(pairs) <= GATED
         self._tried = 0
         self._hopeless = 0
         self.memory = ValueMemory(
@@ -106,7 +113,7 @@ class Slot:
 
     def _all_values(self, fields: Fields) -> Sequence[Signature]:
         """What holds of any value of each row; few values can answer, so only those are asked."""
-        gate = self._gate = self._gate or Gate(self.asked)
+        gate = self._gate = self._gate or gate_for(frozenset(self.asked))
         nothing = self._interned(frozenset())
         found: dict[int, set[int]] = {}
         names = fields.names()
@@ -114,28 +121,41 @@ class Slot:
             for number in range(len(fields)):
                 values = list(fields.row(number).values())
                 for place in gate.admitted(values):
-                    found.setdefault(number, set()).update(
-                        self._true(key_value(value_key(values[place])))
-                    )
+                    found.setdefault(number, set()).update(self._true(values[place]))
             names = ()
-        for columns in _portions(fields, names):
+        for columns in _portions(fields, frozenset(names) - self._answered, gate):
             if len(columns) > 1 and not gate.may_answer("\n".join(map(gate.texts, columns))):
                 continue
             for column in columns:
                 for row in gate.admitted(column):
-                    found.setdefault(row, set()).update(
-                        self._true(key_value(value_key(column[row])))
-                    )
+                    found.setdefault(row, set()).update(self._true(column[row]))
+        if not found:
+            return [nothing] * len(fields)
         signatures = [nothing] * len(fields)
         for row, true in found.items():
             signatures[row] = self._interned(frozenset(true))
         return signatures
 
-    def _true(self, value: object) -> Iterable[int]:
+    def settled(self, value: object, judged: Signature, needed: frozenset[int]) -> Signature:
+        """The signature of a value which was judged, with nothing of `needed` left open."""
+        asked = judged.unsure & needed
+        true = self._matching().verified(value, asked)
+        signature = self._interned(judged.true | true, judged.unsure - asked)
+        self.memory.settle(value, signature)
+        return signature
+
+    def column(self, fields: Fields) -> Sequence[object] | None:
+        """The values that `signatures` are of; None where no row has one, or they are of many."""
+        return read(fields, self.question.source) if self.question.kind == "value" else None
+
+    def _matching(self) -> ValueMatcher:
+        if self._matcher is None:
+            self._matcher = ValueMatcher(self._predicates, self._numbers)
+        return self._matcher
+
+    def _true(self, value: object) -> frozenset[int]:
         """Literals that are true for a value."""
-        matcher = self._matcher = self._matcher or ValueMatcher(tuple(self.asked))
-        numbers = self._numbers
-        return [numbers[index] for index in matcher.match(value)]
+        return self._matching().match(key_value(value_key(value)))
 
     def _none_of(self, text: str) -> Signature | None:
         """The signature of a long text that can answer nothing, None where it may.
@@ -146,7 +166,7 @@ class Slot:
             return None
         gate = self._gate
         if gate is None:
-            gate = self._gate = Gate(self.asked)
+            gate = self._gate = gate_for(frozenset(self._predicates))
             self._is_gated = not gate.is_open
         elif self._tried >= _TRIED:
             self._is_gated = self._hopeless * 2 > self._tried
@@ -158,29 +178,38 @@ class Slot:
         return self._interned(frozenset())
 
     def _signature(self, key: object) -> Signature:
-        return self._interned(frozenset(self._true(key_value(key))))
+        true, unsure = self._matching().judge(key_value(key))
+        return self._interned(true, unsure)
 
-    def _interned(self, true: frozenset[int]) -> Signature:
-        known = self._known.get(true)
+    def _interned(self, true: frozenset[int], unsure: frozenset[int] = frozenset()) -> Signature:
+        known = self._known.get((true, unsure))
         if known is None:
             candidates: set[int] = set()
-            for literal in true:
+            for literal in true | unsure:
                 candidates.update(self._by_literal.get(literal, ()))
-            known = self._known[true] = Signature(true, tuple(sorted(candidates)))
-            self._budget.used += 200 + 40 * len(true)
+            known = Signature(true, tuple(sorted(candidates)), unsure)
+            self._known[true, unsure] = known
+            self._budget.used += 200 + 40 * (len(true) + len(unsure))
         return known
 
 
-def _portions(fields: Fields, names: Iterable[str]) -> Iterator[list[Sequence[object]]]:
-    """The columns of these names, as many together as hold about `_PORTION` values."""
+def _portions(fields: Fields, names: Iterable[str], gate: Gate) -> Iterator[list[Sequence[object]]]:
+    """The columns of these names, as many together as hold about `_PORTION` values.
+
+    Left out are those of which it is plain that they answer nothing.
+    """
     wanted = max(1, _PORTION // max(1, len(fields)))
     portion: list[Sequence[object]] = []
     for name in names:
         column = fields.column(name)
-        if column is not None:
-            portion.append(column)
-            if len(portion) >= wanted:
-                yield portion
-                portion = []
+        if column is None or gate.is_idle(column):
+            continue
+        if is_long(column):
+            yield [column]
+            continue
+        portion.append(column)
+        if len(portion) >= wanted:
+            yield portion
+            portion = []
     if portion:
         yield portion

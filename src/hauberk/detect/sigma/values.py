@@ -5,13 +5,13 @@ lookup per length, everything inside by one pass, patterns and regular expressio
 literal that they cannot do without was found. Time is linear in the length of the value.
 """
 
-import ipaddress
 from collections.abc import Collection, Iterable, Sequence
 
 import re2
 
 from .finder import Finder
 from .literal import required_literals
+from .networks import Networks
 from .predicate import (
     NUMERIC,
     WILDCARD,
@@ -27,13 +27,16 @@ from .predicate import (
     value_time,
 )
 
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NOTHING: frozenset[int] = frozenset()
 _WORTH_FINDING = 2
 _FEW_LETTERS = 8
 """Texts, single letters among them, that are looked for one by one before an expression runs."""
 _EDGE = 4
 """Letters by which literals at the edges of a text are parted."""
+_LONG = 512
+"""Letters above which a text is not folded as a whole."""
+_OUTCOMES = 1024
+"""Sets of literals found in a text of which it is remembered what they mean."""
 
 
 class _Edges:
@@ -46,104 +49,139 @@ class _Edges:
         self._at_end = at_end
         self._short: dict[int, dict[str, list[int]]] = {}
         self._lengths: dict[str, dict[int, dict[str, list[int]]]] = {}
+        self.longest = 0
 
-    def add(self, text: str, index: int) -> None:
-        """Have predicate `index` hold where a text begins, or ends, with `text`."""
+    def add(self, text: str, number: int) -> None:
+        """Have a predicate hold where a text begins, or ends, with `text`."""
         by_length = self._short
         if len(text) >= _EDGE:
-            by_length = self._lengths.setdefault(self._edge(text, _EDGE), {})
-        by_length.setdefault(len(text), {}).setdefault(text, []).append(index)
+            edge = text[-_EDGE:] if self._at_end else text[:_EDGE]
+            by_length = self._lengths.setdefault(edge, {})
+        by_length.setdefault(len(text), {}).setdefault(text, []).append(number)
+        self.longest = max(self.longest, len(text))
 
     def find(self, text: str, true: set[int]) -> None:
-        """Add the predicates that hold for `text`."""
-        size = len(text)
-        for by_length in (self._short, self._lengths.get(self._edge(text, _EDGE))):
-            if by_length:
-                for length, literals in by_length.items():
-                    if length <= size:
-                        found = literals.get(self._edge(text, length))
-                        if found:
-                            true.update(found)
-
-    def _edge(self, text: str, length: int) -> str:
-        return text[max(0, len(text) - length) :] if self._at_end else text[:length]
+        """Add the predicates that hold for a text, of which `longest` letters will do."""
+        size, at_end = len(text), self._at_end
+        of_edge = self._lengths.get(text[-_EDGE:] if at_end else text[:_EDGE])
+        for by_length in (self._short, of_edge) if of_edge else (self._short,):
+            for length, literals in by_length.items():
+                if length <= size:
+                    found = literals.get(text[size - length :] if at_end else text[:length])
+                    if found:
+                        true.update(found)
 
 
 class _Literals:
     """All literals of one spelling (folded or as written)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, folded: bool) -> None:
+        self.needs: dict[int, list[frozenset[int]]] = {}
+        self._folded = folded
         self._equals: dict[str, list[int]] = {}
         self._longest = 0
         self._starts = _Edges(at_end=False)
         self._ends = _Edges(at_end=True)
         self._numbers: dict[str, int] = {}
-        self._inside: dict[int, tuple[list[int], list[int]]] = {}
+        self._true: list[list[int]] = []
+        self._unsure: dict[int, list[int]] = {}
         self._finder: Finder | None = None
+        self._outcomes: dict[frozenset[int], tuple[frozenset[int], frozenset[int]]] = {}
 
     def note(self, text: str) -> int:
         """Have a literal found for its own sake; its number."""
-        return self._numbers.setdefault(text, len(self._numbers))
+        literal = self._numbers.setdefault(text, len(self._numbers))
+        if literal == len(self._true):
+            self._true.append([])
+        return literal
 
-    def add(self, op: Op | None, text: str, index: int) -> None:
-        """Note what predicate `index` wants of `text`; with no operator, to be verified."""
+    def add(self, op: Op | None, text: str, number: int) -> None:
+        """Note what a predicate wants of `text`; with no operator, to be verified."""
         if op is Op.EQUALS:
-            self._equals.setdefault(text, []).append(index)
+            self._equals.setdefault(text, []).append(number)
             self._longest = max(self._longest, len(text))
         elif op is Op.STARTSWITH or not text:
-            self._starts.add(text, index)
+            self._starts.add(text, number)
         elif op is Op.ENDSWITH:
-            self._ends.add(text, index)
+            self._ends.add(text, number)
+        elif op is None:
+            self._unsure.setdefault(self.note(text), []).append(number)
         else:
-            number = self.note(text)
-            self._inside.setdefault(number, ([], []))[op is None].append(index)
+            self._true[self.note(text)].append(number)
 
     def freeze(self) -> None:
         """Make ready what looks for literals inside."""
         if self._numbers:
-            self._finder = Finder(list(self._numbers))
+            self._finder = Finder(list(self._numbers), folded=self._folded)
 
-    def find(self, text: str, true: set[int], verify: set[int]) -> frozenset[int]:
-        """Add the predicates that hold, and those to be verified; numbers of literals inside."""
-        if len(text) <= self._longest:  # to look a long text up is to hash it
-            equal = self._equals.get(text)
+    def find(self, text: str, true: set[int]) -> frozenset[int]:
+        """Add the predicates that hold for a text as written; those that are to be verified."""
+        finder = self._finder
+        if self._folded and len(text) > _LONG and text.isascii():
+            # What is long is folded where it is looked at, if the finder reads it as it stands.
+            if finder is None or finder.reads_any_case:
+                near = max(self._longest, self._starts.longest, self._ends.longest)
+                head, tail = text[: near + 1].lower(), text[max(0, len(text) - near) :].lower()
+            else:
+                head = tail = text = text.lower()
+        else:
+            head = tail = text = fold(text) if self._folded else text
+        if len(head) <= self._longest:  # to look a long text up is to hash it
+            equal = self._equals.get(head)
             if equal:
                 true.update(equal)
-        self._starts.find(text, true)
-        self._ends.find(text, true)
-        if self._finder is None or not text:
+        self._starts.find(head, true)
+        self._ends.find(tail, true)
+        if finder is None or not text:
             return _NOTHING
-        inside = self._finder.inside(text)
-        for number in inside:
-            wanted = self._inside.get(number)
-            if wanted is not None:
-                true.update(wanted[0])
-                verify.update(wanted[1])
-        return inside
+        inside = finder.inside(text)
+        if not inside:
+            return _NOTHING
+        outcome = self._outcomes.get(inside) or self._outcome(inside)
+        true.update(outcome[0])
+        return outcome[1]
+
+    def _outcome(self, inside: frozenset[int]) -> tuple[frozenset[int], frozenset[int]]:
+        """Predicates that hold and those to be verified where just these literals stand inside."""
+        unsure = _NOTHING.union(*(self._unsure.get(literal, ()) for literal in inside))
+        hopeful = (
+            number
+            for number in unsure
+            if not any(map(inside.isdisjoint, self.needs.get(number, ())))
+        )
+        outcome = (_NOTHING.union(*map(self._true.__getitem__, inside)), frozenset(hopeful))
+        if len(self._outcomes) >= _OUTCOMES:
+            self._outcomes.clear()
+        self._outcomes[inside] = outcome
+        return outcome
 
 
 class ValueMatcher:
     """Answers a fixed sequence of predicates about one value at a time.
 
-    Predicates of Op.EXISTS and Op.FIELD are not about a value and are refused.
+    Predicates are told apart by `numbers`, or by their places. Those of Op.EXISTS and Op.FIELD are
+    not about a value and are refused.
     """
 
-    def __init__(self, predicates: Sequence[Predicate]) -> None:
-        self._predicates = tuple(predicates)
-        self._folded = _Literals()
-        self._cased = _Literals()
+    def __init__(
+        self, predicates: Sequence[Predicate], numbers: Sequence[int] | None = None
+    ) -> None:
+        numbers = range(len(predicates)) if numbers is None else numbers
+        self._predicates = dict(zip(numbers, predicates, strict=True))
+        self._folded = _Literals(folded=True)
+        self._cased = _Literals(folded=False)
         self._null: list[int] = []
         self._present: list[int] = []
         self._always: list[int] = []
         self._numbers: list[tuple[int, Op, float | int]] = []
         self._times: list[tuple[int, str, int]] = []
-        self._networks: list[tuple[int, _Network]] = []
+        self._networks = Networks()
         self._regexes: dict[int, re2._Regexp] = {}
-        self._also: dict[int, list[frozenset[int]]] = {}
         self._letters: dict[int, tuple[str, ...]] = {}
-        for index, predicate in enumerate(self._predicates):
-            self._add(index, predicate)
-        self._has_cased = any(p.cased and p.op is not Op.REGEX for p in self._predicates)
+        self._parts: dict[int, list[str]] = {}
+        for number, predicate in self._predicates.items():
+            self._add(number, predicate)
+        self._has_cased = any(p.cased and p.op is not Op.REGEX for p in predicates)
         self._folded.freeze()
         self._cased.freeze()
 
@@ -168,7 +206,7 @@ class ValueMatcher:
         elif op is Op.TIME_PART:
             self._times.append((index, extra, int(text)))
         elif op is Op.CIDR:
-            self._networks.append((index, ipaddress.ip_network(text)))
+            self._networks.add(text, index)
         else:
             raise ValueError(f"{op} is not a question about one value")
 
@@ -188,28 +226,34 @@ class ValueMatcher:
         for texts in others:
             if min(map(len, texts)) >= _WORTH_FINDING:
                 numbers = frozenset(map(self._folded.note, texts))
-                self._also.setdefault(index, []).append(numbers)
+                self._folded.needs.setdefault(index, []).append(numbers)
 
     def match(self, value: object) -> frozenset[int]:
         """Numbers of the predicates that are true. A list answers for any of its elements."""
+        true, unsure = self.judge(value)
+        return true | self.verified(value, unsure) if unsure else true
+
+    def judge(self, value: object) -> tuple[frozenset[int], frozenset[int]]:
+        """Predicates that are true, and those that may be: `verified` says of which it is so.
+
+        What is left open are patterns and expressions, which take longer than all else together
+        and of which rules mostly need none to be decided.
+        """
         if isinstance(value, list | tuple):
             if not value:
-                return self.match(None)
-            return _NOTHING.union(*(self.match(element) for element in value))
+                return self.judge(None)
+            judged = [self.judge(element) for element in value]
+            all_true = _NOTHING.union(*(one[0] for one in judged))
+            return all_true, _NOTHING.union(*(one[1] for one in judged)) - all_true
         text = value_text(value)
         if text is None:
-            return frozenset(self._null)
+            return frozenset(self._null), _NOTHING
         true = set(self._present)
-        verify = set(self._always)
-        folded = fold(text)
-        inside = self._folded.find(folded, true, verify)
+        unsure = self._folded.find(text, true)
         if self._has_cased:
-            self._cased.find(text, true, verify)
-        if verify:
-            verify -= true
-            also = self._also
-            hopeful = [i for i in verify if not any(map(inside.isdisjoint, also.get(i, ())))]
-            self._verify(hopeful, text, folded, true)
+            unsure |= self._cased.find(text, true)
+        if self._always:
+            unsure = unsure.union(self._always)
         if self._numbers:
             number = value_number(value)
             if number is not None:
@@ -219,7 +263,18 @@ class ValueMatcher:
             if moment is not None:
                 true.update(i for i, part, n in self._times if time_part(moment, part) == n)
         if self._networks:
-            true.update(_in_networks(text, self._networks))
+            true.update(self._networks.find(text))
+        return frozenset(true), unsure
+
+    def verified(self, value: object, unsure: frozenset[int]) -> frozenset[int]:
+        """Those of the predicates that `judge` left open which are true."""
+        if isinstance(value, list | tuple):
+            return _NOTHING.union(*(self.verified(element, unsure) for element in value))
+        text = value_text(value)
+        if text is None:
+            return _NOTHING
+        true: set[int] = set()
+        self._verify(unsure, text, fold(text), true)
         return frozenset(true)
 
     def _verify(self, unsure: Iterable[int], text: str, folded: str, true: set[int]) -> None:
@@ -229,7 +284,10 @@ class ValueMatcher:
             predicate = self._predicates[index]
             cased = predicate.cased
             if predicate.op is Op.LIKE and "?" not in predicate.text:
-                if stars_match(like_parts(predicate.text), text if cased else folded):
+                parts = self._parts.get(index)
+                if parts is None:
+                    parts = self._parts[index] = like_parts(predicate.text)
+                if stars_match(parts, text if cased else folded):
                     true.add(index)
                 continue
             letters = self._letters.get(index)
@@ -284,17 +342,3 @@ def stars_match(parts: Sequence[str], text: str) -> bool:
             return False
         start = found + len(literal)
     return True
-
-
-def _in_networks(text: str, networks: Iterable[tuple[int, _Network]]) -> list[int]:
-    """Networks that an address lies in; one in IPv6's mapped spelling counts as IPv4 too."""
-    if len(text) > 64:
-        return []
-    try:
-        address = ipaddress.ip_address(text.strip().strip("[]").partition("%")[0])
-    except ValueError:
-        return []
-    spellings = [address]
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        spellings.append(address.ipv4_mapped)
-    return [i for i, network in networks if any(one in network for one in spellings)]
