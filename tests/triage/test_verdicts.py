@@ -61,6 +61,15 @@ def test_what_was_right_is_held_more_likely_and_never_certain() -> None:
     assert 0 < verdicts(*team("true", 40, 0.0)).correction.shift(0.0) <= MOST_SHIFT
 
 
+def test_nothing_rises_below_what_was_found_true_or_falls_above_what_was_not() -> None:
+    correction = verdicts(*team("false", 20, -6.0), *team("true", 20, 1.0)).correction
+    assert correction.shift(-8.0) <= 0
+    assert correction.shift(1.0) > 0
+    assert correction.shift(9.0) >= 0
+    falls = verdicts(*team("false", 30, 4.0)).correction
+    assert falls.shift(4.0) < falls.shift(4.1) == 0
+
+
 def test_odds_that_nobody_judged_move_like_the_nearest_that_somebody_did() -> None:
     correction = verdicts(*team("false", 20, 3.0), *team("true", 20, 6.0)).correction
     assert correction.shift(-8.0) == correction.shift(3.0)

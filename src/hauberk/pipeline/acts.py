@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from hauberk.detect import Detector
@@ -77,7 +78,8 @@ class Acts:
                 entry = _entry(one)
                 entries.append(entry)
                 if entry["type"] in (VERDICT, ANSWER):
-                    entries.append(grounds(self._home, entry))
+                    on = self._home.patiently(partial(grounds, self._home, entry))
+                    entries.append(on)
         return entries
 
 

@@ -33,8 +33,7 @@ from .judging import Judged, judge_lake
 from .modelled import ModelJudges, model_judges, watch_at_work
 from .rule_folders import known_rules
 from .suppressions import suppressions_of
-from .verdicts import STATE as VERDICTS
-from .verdicts import verdict_facts, verdict_state, verdicts_of
+from .verdicts import states_of, verdict_facts, verdicts_of
 
 TRIAGE_STATE = "triage"
 """Name under which the base rates are kept among the detectors' states."""
@@ -268,7 +267,7 @@ def publish(
             states={
                 **judged.states,
                 TRIAGE_STATE: _exposure_state(made.exposure),
-                VERDICTS: verdict_state(made.verdicts),
+                **states_of(made.verdicts),
             },
             facts={
                 "judged": commits[1],

@@ -29,6 +29,9 @@ GOLD, GROUNDS = "labels.gold", "labels.grounds"
 
 STATE = "verdicts"
 
+READ_AGAIN = 2000
+"""Ledger entries that each ranking may read again before it is noted how far they were read."""
+
 MOST_NAMED = 1000
 """Verdicts that a ranking names, the newest; its state holds all of them."""
 
@@ -94,6 +97,7 @@ def verdicts_of(home: Home, *, until: int | None = None) -> Verdicts:
         ),
         pl.concat([known.gold, pl.DataFrame(gold, schema=GOLD_SCHEMA, orient="row")]),
         stop,
+        known.until,
     )
 
 
@@ -103,10 +107,13 @@ def verdict_facts(verdicts: Verdicts) -> dict[str, object]:
     return {"until": verdicts.until, "used": len(positions), "positions": positions[-MOST_NAMED:]}
 
 
-def verdict_state(verdicts: Verdicts) -> State:
-    """Verdicts as a state keeps them."""
+def states_of(verdicts: Verdicts) -> dict[str, State]:
+    """The state to keep, where it holds more than what is kept, or saves much reading."""
+    fresh = pl.concat([verdicts.given["position"], verdicts.gold["position"]]) >= verdicts.kept
+    if not fresh.any() and verdicts.until - verdicts.kept < READ_AGAIN:
+        return {}
     until = pl.DataFrame({_UNTIL: [verdicts.until]}, schema={_UNTIL: pl.Int64})
-    return {_GIVEN: verdicts.given, _GOLD: verdicts.gold, _UNTIL: until}
+    return {STATE: {_GIVEN: verdicts.given, _GOLD: verdicts.gold, _UNTIL: until}}
 
 
 def _loaded(state: State) -> Verdicts:

@@ -296,7 +296,7 @@ def print_measures(found: Measures, console: Console) -> None:
         table.add_row(name, _span(times.median), _span(times.high), f"{times.n:,}", _few(times.n))
     worked = found.minutes
     table.add_row(
-        "analyst minutes an incident, at least",
+        "analyst minutes, at least",
         *(f"{one:.1f}" if one is not None else "-" for one in (worked.median, worked.high)),
         f"{worked.n:,}",
         _few(worked.n),

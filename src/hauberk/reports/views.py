@@ -10,6 +10,7 @@ from rich.text import Text
 from hauberk.events import EventClass, class_tables, technique_name
 from hauberk.pipeline import FindingView, IncidentView, Replay
 from hauberk.store import VerifyReport
+from hauberk.triage import Incident
 
 from .words import bits, count, entity_phrases, moment, percent, plain, span, tactic_titles
 
@@ -79,9 +80,15 @@ def _sum(view: IncidentView) -> Text:
     return Text(
         f"Probability {percent(one.probability)} = prior {bits(one.prior_bits)}, "
         f"{count(len(one.reasons), 'reason')} {bits(reasons)}, tactics {bits(one.tactic_bits)}; "
-        f"together {bits(total)}",
+        f"together {bits(total)}{_people(one)}",
         style="dim",
     )
+
+
+def _people(one: Incident) -> str:
+    """What people's verdicts changed of it."""
+    said = [f"{plain(why.text)} ({bits(why.bits)})" for why in one.reasons if not why.finding_uid]
+    return "".join(f"; {text}" for text in said)
 
 
 def _techniques(techniques: Iterable[str]) -> list[str]:

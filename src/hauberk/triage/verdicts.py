@@ -9,14 +9,16 @@ the bits of its findings count 2 (1 - w) times, between LEAST_WORTH and MOST_WOR
 
 *How likely is likely.* The log odds x that incidents had when they were judged are fitted to what
 was said (Platt scaling: a x + b, maximum a posteriori with a ~ N(1, 1/4), b ~ N(0, 1 bit), so that
-few verdicts change next to nothing), and only within the odds that were judged. No shift is larger
-than MOST_SHIFT.
+few verdicts change next to nothing), and only where verdicts speak for it: nothing rises below all
+that was found true, nothing falls above all that was found to be none. No shift is larger than
+MOST_SHIFT.
 
 Who has one account must not be able to silence. Each analyst's verdicts on an analytic count
 MOST_OF_ONE together and MOST_A_DAY a day at most; and no analyst's verdicts lower an incident by
 more than MOST_BY_ONE bits against what the others' alone make of it.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -85,12 +87,14 @@ Floats = npt.NDArray[np.float64]
 class Verdicts:
     """The verdicts of a home, up to a position of its ledger.
 
-    `given` is VERDICT_SCHEMA, `gold` GOLD_SCHEMA; `until` is the first position not looked at.
+    `given` is VERDICT_SCHEMA, `gold` GOLD_SCHEMA; `until` is the first position not looked at,
+    `kept` that of what the home's state holds already.
     """
 
     given: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=VERDICT_SCHEMA))
     gold: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=GOLD_SCHEMA))
     until: int = 0
+    kept: int = 0
 
     @cached_property
     def standing(self) -> pl.DataFrame:
@@ -254,17 +258,25 @@ def _word(record: AnalyticRecord) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """x becomes `slope` x + `offset`, for x between `low` and `high`; beyond, as at the bound."""
+    """x becomes `slope` x + `offset`, for x between `low` and `high`; beyond, as at the bound.
+
+    Odds rise only from `rises_from` on, where something so likely was found true, and fall only up
+    to `falls_to`, where something so likely was found to be none.
+    """
 
     slope: float = 1.0
     offset: float = 0.0
     low: float = 0.0
     high: float = 0.0
+    rises_from: float = math.inf
+    falls_to: float = -math.inf
 
     def shift(self, odds: float) -> float:
         """Bits by which log2 odds move."""
         judged = min(max(odds, self.low), self.high)
         moved = (self.slope - 1) * judged + self.offset
+        if (moved > 0 and odds < self.rises_from) or (moved < 0 and odds > self.falls_to):
+            return 0.0
         return min(MOST_SHIFT, max(-MOST_SHIFT, moved))
 
 
@@ -328,7 +340,14 @@ def _line(rows: pl.DataFrame) -> Line:
         if float(np.abs(step).max()) < 1e-10:
             break
     slope = max(LEAST_SLOPE, float(at[0]))
-    return Line(round(slope, 9), round(float(at[1]), 9), float(x.min()), float(x.max()))
+    return Line(
+        round(slope, 9),
+        round(float(at[1]), 9),
+        float(x.min()),
+        float(x.max()),
+        float(x[y == 1].min(initial=math.inf)),
+        float(x[y == 0].max(initial=-math.inf)),
+    )
 
 
 def corrected(
