@@ -136,13 +136,22 @@ def test_down_ends_what_was_started_away_from_the_terminal(up: System) -> None:
     assert hauberk("down", "--home", up.home).stdout == "nothing was up\n"
 
 
-def test_a_part_that_cannot_start_ends_all_and_says_why(up: System) -> None:
+def test_an_address_that_is_taken_is_told_before_anything_starts(up: System) -> None:
     with socket.create_server(("127.0.0.1", up.port)):
-        up.start(ready=False)
-        wait(lambda: "console" in up.said() and "started again" in up.said(), "the fault to show")
-    wait(lambda: up.status().get("state") == "up", "the port to be found free")
-    up.end()
-    assert up.left() == []
+        told = hauberk("up", up.logs, "--home", up.home, "--listen", f"127.0.0.1:{up.port}")
+    assert told.returncode == 2
+    assert "cannot listen" in told.stderr
+    assert not (up.home / "run" / "up.json").exists()
+
+
+def test_a_console_that_dies_is_started_again_while_the_watch_goes_on(up: System) -> None:
+    up.start()
+    watch = up.part("watch")["pid"]
+    os.kill(up.part("console")["pid"], signal.SIGKILL)
+    wait(lambda: up.part("console")["restarts"] == 1, "the death to be seen")
+    wait(lambda: up.status()["state"] == "up", "the console to be back")
+    assert up.part("watch")["pid"] == watch
+    assert up.end() == 0
 
 
 def test_systemd_is_told_when_all_is_up_that_it_lives_and_that_it_ends(

@@ -55,6 +55,9 @@ COMMANDS = {
     ),
     "up": Listed("up", "Run everything on this machine: watch and console, kept alive."),
     "down": Listed("down", "End what `up` runs, in order."),
+    "doctor": Listed(
+        "doctor", "Find what is wrong with a home and its machine, and say what to do."
+    ),
     "backup": Listed(
         "backup",
         "Back up a home while others write it: the state of one commit, in one file.",
@@ -68,6 +71,10 @@ COMMANDS = {
     "verify": Listed(
         "verify", "Prove that lake, dead letters, records and ledger are what was committed."
     ),
+    "db": Listed(
+        "database", "Databases of a home: how they stand, upgrading them, moving them.", "app"
+    ),
+    "retention": Listed("retention", "Remove what is older than it is kept.", "app"),
     "replay": Listed(
         "replay",
         "Compute a finding again from its original records and say whether it is the same.",

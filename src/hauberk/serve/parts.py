@@ -1,8 +1,11 @@
 """The parts of a running system, in the order in which they are started."""
 
 import http.client
+import socket
 import ssl
 from collections.abc import Sequence
+
+from hauberk.errors import UsageError
 
 from .interface import Part, Plan, Report
 
@@ -43,6 +46,20 @@ def _console(plan: Plan) -> Sequence[str] | None:
 def _address(plan: Plan) -> str:
     host, port = plan.listen
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def check_free(plan: Plan) -> None:
+    """Raises UsageError where the console could not listen at its address."""
+    if not plan.console:
+        return
+    try:
+        family = socket.AF_INET6 if ":" in plan.listen[0] else socket.AF_INET
+        socket.create_server(plan.listen, family=family).close()
+    except OSError as error:
+        raise UsageError(
+            f"the console cannot listen at {_address(plan)}: {error.strerror}",
+            hint="End what listens there, or name another address with --listen",
+        ) from error
 
 
 def _console_answers(plan: Plan, report: Report) -> bool:

@@ -20,6 +20,7 @@ from .interface import RUN, Listener, Part, PartFailedError, PartStatus, Plan, R
 from .notify import Notifier
 from .own_records import write_own
 from .part_log import PartLog
+from .parts import check_free
 from .running import Holder, held, started_of
 from .status import write_status
 
@@ -104,10 +105,12 @@ class Supervisor:
     def run(self) -> None:
         """Run until a signal comes; SIGINT and SIGTERM are taken over meanwhile.
 
-        Raises HomeBusyError where somebody else runs this home, PartFailedError where a part
-        cannot be started at all, and what opening a home raises.
+        Raises HomeBusyError where somebody else runs this home, UsageError where the console's
+        address is taken, PartFailedError where a part cannot be started at all, and what opening
+        a home raises.
         """
         with held(self._plan.home) as holder, self._signals():
+            check_free(self._plan)
             self._make_home()
             try:
                 while not self._asked_to_end:
