@@ -15,9 +15,9 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from hauberk.errors import HomeDamagedError, UsageError
-from hauberk.store import Schema, schema_of
+from hauberk.store import DatabaseStatus, Part, Schema, schema_of, status_of
 
-from .tables import SCHEMA_REVISION
+from .tables import SCHEMA_REVISION, metadata
 
 FILE = "console.sqlite3"
 
@@ -175,3 +175,28 @@ def migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(scripts).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def console_status(home: Path) -> DatabaseStatus | None:
+    """How the console's database of a home stands; None where there is none."""
+    return status_of(home / FILE, "console", SCHEMA, SCHEMA_REVISION)
+
+
+def upgrade_console(home: Path) -> None:
+    """Bring the console's database up to date, where there is one. Raises HauberkError."""
+    schema = schema_of(home, SCHEMA)
+    if schema is not None:
+        engine = schema.writing_engine()
+        try:
+            with engine.begin() as connection:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({schema.lock_key})")
+                if check_revision(connection, schema.label) is not None:
+                    migrate(connection)
+        finally:
+            engine.dispose()
+    elif (home / FILE).exists():
+        open_database(home).close()
+
+
+CONSOLE = Part(FILE, SCHEMA, metadata, migrate)
+"""What `hauberk db move` takes along."""

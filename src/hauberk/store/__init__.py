@@ -1,11 +1,13 @@
 """Floor 1: the home, which keeps the lake, the records and the ledger under one commit."""
 
+from .administering import DatabaseStatus, records_status, status_of, upgrade_records
 from .commit import MAX_HEAD, BatchEntry, Commit, DeadLetter, StoredIncident
 from .durable import is_disk_full
 from .home import Home
 from .inbox import INBOX, Inbox, InboxReader, Place, Waiting
 from .lake import Lake, TimeSlice
 from .ledger import Ledger
+from .moving import RECORDS, Moved, Part, move_home
 from .postgresql import Patience, Schema, schema_of
 from .proven import Entry
 from .records import Accounting, CommitInfo, KnownRange, Records, SourceAccount
@@ -19,11 +21,13 @@ from .writer import Step
 __all__ = [
     "INBOX",
     "MAX_HEAD",
+    "RECORDS",
     "SETTINGS",
     "Accounting",
     "BatchEntry",
     "Commit",
     "CommitInfo",
+    "DatabaseStatus",
     "DeadLetter",
     "Entry",
     "Fault",
@@ -36,6 +40,8 @@ __all__ = [
     "Lake",
     "Leaving",
     "Ledger",
+    "Moved",
+    "Part",
     "Patience",
     "Place",
     "Policy",
@@ -55,8 +61,12 @@ __all__ = [
     "cutoff",
     "is_disk_full",
     "load_settings",
+    "move_home",
     "read_policy",
     "read_settings",
+    "records_status",
     "schema_of",
+    "status_of",
+    "upgrade_records",
     "verify",
 ]

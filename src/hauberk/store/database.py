@@ -52,13 +52,18 @@ def is_there(folder: Path) -> bool:
     return (folder / DATABASE).exists() or (folder / MARKER).exists()
 
 
-def open_for_writing(folder: Path, patience: Patience | None = None) -> Opened:
+def open_for_writing(
+    folder: Path, patience: Patience | None = None, *, in_file: bool = False
+) -> Opened:
     """The database of a home, made where needed, migrated where it is SQLite.
 
     Raises HomeDamagedError where it is none, or lost what the folder beside it still has,
     UsageError where a newer version of Hauberk made it, or an older one in PostgreSQL,
-    UnreachableError where the server cannot be reached.
+    UnreachableError where the server cannot be reached. With `in_file` SQLite is opened, also
+    where settings name a server: to be moved there.
     """
+    if in_file:
+        return _open_sqlite(folder)
     schema = postgresql.schema_of(folder, SCHEMA)
     if schema is None:
         server = postgresql.server_of(folder)

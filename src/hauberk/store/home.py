@@ -112,13 +112,14 @@ class Home:
         clock: Clock = _now,
         reach: Reach = _no_step,
         patience: Patience | None = None,
+        in_file: bool = False,
     ) -> "Home":
         """Open a home, making it where `create` allows and bringing it up to date.
 
         For writing it is locked, and what an interrupted commit left is taken away. For reading
         (`read_only`) nothing is locked or changed, and another process may go on committing.
         Where the records are on a server, `patience` says how long a writer waits for it when it
-        is gone.
+        is gone. `in_file` opens SQLite, also where the settings name a server, to move it there.
 
         Raises HomeBusyError where another process has it open for writing, UsageError where it is
         no home, DiskFullError where there is no room for it, HomeDamagedError where its key is
@@ -131,7 +132,7 @@ class Home:
         _make(path, create=create)
         lock = _lock(path)
         try:
-            opened = database.open_for_writing(path, patience)
+            opened = database.open_for_writing(path, patience, in_file=in_file)
             try:
                 signer = _signer(path, opened.writing)
                 recovery.roll_back(path, opened.writing)
@@ -224,6 +225,11 @@ class Home:
     def clock(self) -> Clock:
         """What tells the time of commits."""
         return self._clock
+
+    def close_database(self) -> None:
+        """Let go of the database, and keep the lock: for who moves the one to another place."""
+        with self._turn:
+            self._opened.close()
 
     def close(self) -> None:
         """Release the home, once a commit that another thread is in has ended."""

@@ -230,9 +230,9 @@ def id_of(home: Path) -> str | None:
     return text
 
 
-def make_id(home: Path) -> str:
-    """Note in the folder that the home's databases are in PostgreSQL; its new id."""
-    made = secrets.token_hex(8)
+def make_id(home: Path, made: str | None = None) -> str:
+    """Note in the folder that the home's databases are in PostgreSQL; its (new) id."""
+    made = made or secrets.token_hex(8)
     path = home / MARKER
     part = path.with_name(f".{MARKER}.part")
     part.write_text(f"{made}\n", "utf-8")
