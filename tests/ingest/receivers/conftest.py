@@ -16,6 +16,9 @@ RECEIVER = """
 import sys, time
 from pathlib import Path
 from hauberk.ingest.receivers import Receiving, read_sources
+if sys.argv[3:]:
+    from hauberk.ingest.receivers import kafka_bus
+    kafka_bus.IDS_SECONDS = float(sys.argv[3])  # the broker of the tests knows no ids
 with Receiving(read_sources(Path(sys.argv[1])), Path(sys.argv[2])) as receiving:
     print("reading", flush=True)
     while not sys.stdin.closed and sys.stdin.readline():
@@ -96,13 +99,13 @@ def kafka_broker() -> Iterator[str]:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Callable[[Path, Path], "subprocess.Popen[bytes]"]]:
+def receiver() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
     """Starts receivers of a sources file and a home in processes of their own."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def begun(sources: Path, home: Path) -> "subprocess.Popen[bytes]":
+    def begun(sources: Path, home: Path, *more: str) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(
-            [sys.executable, "-c", RECEIVER, str(sources), str(home)],
+            [sys.executable, "-c", RECEIVER, str(sources), str(home), *more],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         running.append(process)

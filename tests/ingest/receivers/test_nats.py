@@ -63,7 +63,7 @@ def event(number: int) -> bytes:
 def with_stream(url: str, act: Callable[[Any], Coroutine[Any, Any, None]], **options: Any) -> None:
     async def run() -> None:
         client = await nats.connect(url, max_reconnect_attempts=1, **options)
-        await act(client.jetstream(timeout=10))
+        await act(client.jetstream(timeout=5))
         await client.close()
 
     asyncio.run(run())
@@ -213,7 +213,7 @@ def test_whoever_is_killed_every_message_is_there_once(
 
     def send() -> None:
         number = 0
-        while number < 40_000:
+        while number < 10_000:
             some = [event(at) for at in range(number, number + 500)]
             try:
                 publish(server.url, some)
@@ -229,7 +229,7 @@ def test_whoever_is_killed_every_message_is_there_once(
     kills = 0
     while sending.is_alive() or kills < 6:
         process = receiver(path, tmp_path)
-        time.sleep(chance.uniform(0.05, 0.8))
+        time.sleep(chance.uniform(0.05, 0.5))
         if chance.random() < 0.35:
             server.kill()
             server.start()
@@ -244,6 +244,23 @@ def test_whoever_is_killed_every_message_is_there_once(
     assert set(confirmed) <= set(counts)
     assert set(counts) <= set(confirmed) | unsure
     assert set(counts.values()) == {1}
+
+
+def test_a_key_signs_instead_of_a_secret_being_sent(tmp_path: Path, nats_server: Any) -> None:
+    nkeys = pytest.importorskip("nkeys")
+    seed = nkeys.encode_seed(bytes(range(32)), nkeys.PREFIX_BYTE_USER)
+    public = nkeys.from_seed(bytearray(seed)).public_key.decode()
+    config = tmp_path / "server.conf"
+    config.write_text(f"authorization: {{ users: [ {{ nkey: {public} }} ] }}")
+    (tmp_path / "seed").write_bytes(bytes(seed) + b"\n")
+    server = nats_server("--config", str(config))
+    login = f'login = {{ nkey = "{tmp_path}/seed" }}'
+    (source,) = read_sources(sources_file(tmp_path, server.url, login)).sources
+    with pytest.raises(HauberkError, match="there is no stream EVENTS"):
+        asyncio.run(probe(source))
+    (source,) = read_sources(sources_file(tmp_path, server.url)).sources
+    with pytest.raises(HauberkError, match=r"(?i)authorization"):
+        asyncio.run(probe(source))
 
 
 @pytest.mark.parametrize("way", ["token", "user"])

@@ -77,6 +77,18 @@ def test_a_floor_stands_for_all_below_it(tmp_path: Path) -> None:
     assert (counted.records, counted.again) == (1, 3)
 
 
+def test_positions_that_are_given_out_again_are_of_other_records(tmp_path: Path) -> None:
+    keep(tmp_path, [[taken(1), taken(2), taken(9)]])
+    positions = Positions.of(tmp_path / "bus")
+    assert positions.newest("S~1") == "S~1"
+    assert positions.anew("S~1", 4) == "S~1.1"
+    again = Positions.of(tmp_path / "bus")
+    assert again.newest("S~1") == "S~1.1"
+    log = again.log("S~1.1")
+    assert [log.lines_of(at) for at in (1, 2, 9)] == [1, 1, 0]
+    assert [again.anew("S~1", 1) for _ in range(10)][-1] == again.newest("S~1") == "S~1.11"
+
+
 def test_a_positions_file_that_is_damaged_is_told_of(tmp_path: Path) -> None:
     keep(tmp_path, [[taken(1)]])
     (tmp_path / "bus" / ".positions.json").write_text('{"logs": 3}')

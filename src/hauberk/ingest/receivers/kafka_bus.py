@@ -147,7 +147,6 @@ class KafkaBus:
         for one in partitions:
             place = (one.topic, one.partition)
             log = f"{one.topic}~{self._ids.get(one.topic, '')}:{one.partition}"
-            self._logs[place] = log
             begin = max(self._begin(consumer, one, log), committed.get(place, -1))
             self._next[place] = begin
             one.offset = begin
@@ -159,10 +158,14 @@ class KafkaBus:
     def _begin(self, consumer: Consumer, place: TopicPartition, log: str) -> int:
         """The first offset that our spool has not; what the broker has deleted of that is lost."""
         low, high = _bounds(consumer, place)
-        kept = self._intake.positions.log(log)
-        if kept.floor >= high:  # the topic was made anew, or its end was lost
-            self._intake.positions.forget(log)
-            return low
+        positions = self._intake.positions
+        newest = positions.newest(log)
+        if positions.log(newest).floor >= high:
+            # Its end was lost; or it was made anew, which only an id tells apart.
+            is_same = self._ids.get(place.topic) is not None
+            newest = positions.anew(log, high - 1 if is_same else low - 1)
+        self._logs[place.topic, place.partition] = newest
+        kept = positions.log(newest)
         if kept.floor >= 0 and low > kept.floor + 1:
             self._counted.dropped += low - kept.floor - 1
         return max(low, kept.floor + 1)

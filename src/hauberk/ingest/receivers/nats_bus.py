@@ -86,11 +86,12 @@ class NatsBus:
         """
         made = stream.created.isoformat() if stream.created else ""
         name = f"{self._settings.stream}~{hashlib.sha256(made.encode()).hexdigest()[:8]}"
-        log = self._intake.positions.log(name)
-        last = stream.state.last_seq
+        positions = self._intake.positions
+        name = positions.newest(name)
+        log, last = positions.log(name), stream.state.last_seq
         if log.floor > last or any(at > last for at in log.above):
-            log.floor = min(log.floor, last)
-            log.above = {at: many for at, many in log.above.items() if at <= last}
+            name = positions.anew(name.partition(".")[0], last)
+            log = positions.log(name)
         _raise_floor(log, consumer)
         return name
 

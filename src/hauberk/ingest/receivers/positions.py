@@ -69,13 +69,23 @@ class Positions:
         """What is kept of a log."""
         return self._logs.setdefault(name, Log())
 
-    def names(self) -> list[str]:
-        """The logs of which anything is kept."""
-        return list(self._logs)
+    def newest(self, name: str) -> str:
+        """The name under which a log is kept by now, after it was begun anew so many times."""
+        found = [one for one in self._logs if one.startswith(f"{name}.")]
+        return max(found, key=_times, default=name)
 
-    def forget(self, name: str) -> None:
-        """A log began anew under its old name: nothing of it is kept."""
-        self._logs.pop(name, None)
+    def anew(self, name: str, end: int) -> str:
+        """A log has lost what stood after `end`, and will give those positions to other records.
+
+        The name under which it is kept from now on: what is kept after `end` does not count there.
+        Raises OSError.
+        """
+        was = self.log(self.newest(name))
+        above = {at: many for at, many in was.above.items() if at <= end}
+        again = f"{name}.{_times(self.newest(name)) + 1}"
+        self._logs[again] = Log(min(was.floor, end), above)
+        self.write()
+        return again
 
     @property
     def stale(self) -> bool:
@@ -129,6 +139,13 @@ class Positions:
             log.raise_to(floor)
             if position > log.floor:
                 log.above[position] = log.above.get(position, 0) + 1
+
+
+def _times(name: str) -> int:
+    digits = name.rpartition(".")[2]
+    return (
+        int(digits) if digits.isascii() and digits.isdigit() and "~" in name[: -len(digits)] else 0
+    )
 
 
 def covers(folder: Path, name: str, size: int) -> bool:
