@@ -12,10 +12,12 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "sources.toml"
 
 @pytest.fixture
 def example(tmp_path: Path) -> Path:
-    (tmp_path / "zeek").mkdir()
-    (tmp_path / "tls").mkdir()
-    for name in ("server.pem", "server.key", "senders-ca.pem"):
+    for folder in ("zeek", "wef", "tls", "secrets"):
+        (tmp_path / folder).mkdir()
+    for name in ("server.pem", "server.key", "senders-ca.pem", "nats-ca.pem", "kafka-ca.pem"):
         (tmp_path / "tls" / name).touch()
+    for name in ("nats.creds", "kafka"):
+        (tmp_path / "secrets" / name).touch(0o600)
     file = tmp_path / "sources.toml"
     file.write_text(EXAMPLE.read_text())
     return file
@@ -33,7 +35,26 @@ def test_the_example_of_the_docs_is_right(
     assert ran("sources", "check", example) == 0
     said = capsys.readouterr().out
     assert "firewall: UDP cannot be held back" in said
-    assert "4 sources, nothing wrong" in said
+    assert "7 sources, nothing wrong" in said
+
+
+def test_a_bus_that_is_not_reached_is_told_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("nats")
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "secret").chmod(0o644)
+    file = tmp_path / "sources.toml"
+    file.write_text(
+        '[sources.bus]\nkind = "nats"\nservers = ["nats://127.0.0.1:1"]\nstream = "S"\n'
+        'login = { token = "secret" }\n'
+    )
+    assert ran("sources", "check", file, "--connect") == 11
+    said = capsys.readouterr()
+    assert "NATS cannot be read" in said.out
+    assert "127.0.0.1:1/S" in said.out
+    assert "others can read the secret" in said.out
+    assert "not reached: bus" in said.err
 
 
 def test_what_is_wrong_is_told_with_file_key_and_wish(

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hauberk.ingest import Batch, Follower, find_inputs, read_batches
+from hauberk.ingest import Batch, Follower, RecordBatch, find_inputs, read_batches
 from hauberk.ingest.formats.windows import Evtx
+from hauberk.ingest.formats.windows.chunk_process import SHARED, Reading
 from hauberk.ingest.sources.evtx_chunks import CHUNK, HEADER, RECORDS, is_sound, state_of
 
 EVTX = Evtx()
@@ -197,6 +198,27 @@ def test_a_scan_and_a_watch_do_not_read_each_others_records_again(collector: Col
             collector.begin()
             collector.poll()
         assert collector.is_read_once()
+
+
+def test_the_host_of_a_forwarded_event_is_the_computer_that_it_comes_from(log: bytes) -> None:
+    def forwarded(chunk: bytes) -> Reading:
+        """As if every second record had come from another computer."""
+        reading = SHARED.read(chunk)
+        records = []
+        for at, (number, text) in enumerate(reading.records):
+            event = orjson.loads(text)
+            event["Event"]["System"]["Computer"] = f"ws{at % 2:02}.example.org"
+            event["Event"]["RenderingInfo"] = {"#attributes": {"Culture": "en-US"}, "Message": "x"}
+            records.append((number, orjson.dumps(event)))
+        return Reading(records)
+
+    chunk = log[HEADER : HEADER + CHUNK]
+    parsed = Evtx(forwarded).parse(RecordBatch(chunk, "ForwardedEvents.evtx", HEADER, log[:HEADER]))
+    hosts = {
+        host for one in parsed.groups for host in one.group.events["device.hostname"].to_list()
+    }
+    assert not parsed.rejects
+    assert {str(one).split(".")[0].lower() for one in hosts} == {"ws00", "ws01"}
 
 
 @settings(max_examples=12, deadline=None,
