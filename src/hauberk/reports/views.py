@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+import polars as pl
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,7 +18,7 @@ from .words import bits, count, entity_phrases, moment, percent, plain, span, ta
 SHOWN_EVENTS = 5
 """Events of evidence that are printed for each finding of a timeline."""
 
-SHOWN_ALERTS = 25
+SHOWN_ALERTS = 40
 """Kinds of alerts of other products that are printed, the rarest."""
 
 _TELLING = (
@@ -62,12 +63,18 @@ def _print_alerts(view: IncidentView, console: Console) -> None:
         return
     title = "\nAlerts of other products on these hosts, a day before to a day after (no evidence)"
     console.print(Text(title, style="bold"))
-    for row in view.alerts.head(SHOWN_ALERTS).iter_rows(named=True):
+    kinds = (
+        view.alerts.group_by("product", "title")
+        .agg(pl.col("count").sum(), pl.col("first").min(), pl.col("host").unique().sort())
+        .sort("count", "first", "product", "title")
+    )
+    for row in kinds.head(SHOWN_ALERTS).iter_rows(named=True):
         line = Text(f"{moment(row['first'])}  ", style="cyan")
         line.append(f"{plain(row['product'])}: {plain(row['title'], 200)}")
-        line.append(f"  {plain(row['host'])}  {count(row['count'], 'alert')}", style="dim")
+        hosts = plain(", ".join(row["host"]), 120)
+        line.append(f"  {count(row['count'], 'alert')} on {hosts}", style="dim")
         console.print(line)
-    hidden = view.alerts.height - SHOWN_ALERTS
+    hidden = kinds.height - SHOWN_ALERTS
     if hidden > 0:
         console.print(Text(f"{count(hidden, 'kind')} more", style="dim"))
 
