@@ -116,9 +116,10 @@ def _estates(estates: Sequence[EstateOutcome]) -> str:
         "## Other products' alerts (AIT-ADS: Wazuh, Suricata, AMiner)\n",
         "Of each stage of the attack, the rank of the best incident that holds a finding of its",
         f"interval worth {WORTH} bits or more (*context* where none does and one in the",
-        f"top {TOP_OF_ESTATE} has its alerts in the timeline alone). *Caused*: the same for",
-        "alerts that the set says the attack itself caused, and not merely its time. The stage",
-        "dnsteal causes alerts before its interval and none in it.\n",
+        f"top {TOP_OF_ESTATE} has its alerts in or beside the timeline alone, where they are",
+        "listed and count for nothing). *Caused*: as the first, for alerts that the set says the",
+        "attack itself caused, and not merely its time. The stage dnsteal causes alerts before",
+        "its interval and none in it.\n",
         "| estate | alerts | shown | fewer items | stages in top 5 | with context | caused "
         "| ranks | s | MiB |",
         "|---|---|---|---|---|---|---|---|---|---|",
