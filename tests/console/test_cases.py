@@ -7,8 +7,9 @@ import pytest
 
 from hauberk.console import Console, acts
 from hauberk.console.accounts import Refused
-from hauberk.console.cases import State, Verdict
+from hauberk.console.cases import Scope, State, Verdict
 from hauberk.console.permissions import Role
+from hauberk.pipeline import proposals_of, take_waiting
 from hauberk.store import Home, verify
 
 
@@ -91,6 +92,55 @@ def test_acts_wait_while_the_home_is_locked_and_come_in_order(console: Console, 
     console.handover.hand_over()
     assert console.handover.standing().waiting == 0
     assert [one["text"] for one in entries(console)] == [f"comment {n}" for n in range(5)]
+
+
+def test_whoever_writes_the_home_takes_acts_and_the_console_notes_it(
+    console: Console, clock: Any
+) -> None:
+    with Home.open(console.reading.path) as home:
+        console.cases.comment("i", "first", "ann", clock())
+        console.handover.hand_over()
+        assert take_waiting(home) == 1
+        console.cases.comment("i", "second", "ann", clock())
+        console.handover.hand_over()
+        assert console.handover.standing().waiting == 1
+        assert take_waiting(home) == 1
+        console.handover.hand_over()
+        assert console.handover.standing().waiting == 0
+    assert [one["text"] for one in entries(console)] == ["first", "second"]
+
+
+def test_acts_that_are_deleted_from_the_inbox_are_left_there_again(
+    console: Console, clock: Any
+) -> None:
+    with Home.open(console.reading.path):
+        console.cases.comment("i", "first", "ann", clock())
+        console.handover.hand_over()
+        for path in (console.reading.path / "inbox").rglob("*.jsonl"):
+            path.unlink()
+    console.handover.hand_over()
+    assert [one["text"] for one in entries(console)] == ["first"]
+
+
+def test_what_is_expected_can_be_proposed_to_be_suppressed(console: Console, clock: Any) -> None:
+    scope = Scope("rule", {"User": "svc"})
+    with pytest.raises(Refused, match="benign but expected"):
+        console.cases.judge("i", Verdict.FALSE, "x", "ann", 0, clock(), scope)
+    for rule, where in (("", {"User": "svc"}), ("rule", {}), ("rule", {"User": "x" * 5000})):
+        with pytest.raises(Refused):
+            Scope(rule, where)
+    console.cases.judge("i", Verdict.BENIGN, "the backup", "ann", 0, clock(), scope)
+    console.handover.hand_over()
+    (one,) = proposals_of(console.reading.path, clock())
+    assert (one.rule, one.where, one.by) == ("rule", {"User": "svc"}, "ann")
+
+
+def test_an_answer_to_a_question_changes_no_case(console: Console, clock: Any) -> None:
+    console.cases.judge("i", Verdict.TRUE, "x", "ann", 0, clock())
+    console.cases.answer("i", Verdict.FALSE, "bo", clock())
+    assert console.cases.case("i")[0].verdict == "true"
+    console.handover.hand_over()
+    assert entries(console)[-1]["type"] == "console.answer"
 
 
 def test_a_process_that_died_before_it_noted_the_commit_doubles_nothing(

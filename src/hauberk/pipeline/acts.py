@@ -8,6 +8,7 @@ place in the inbox moves on, so that whatever dies, each act is there exactly on
 import hashlib
 import json
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -34,6 +35,7 @@ ACTS = ("console.", "labels.")
 """How the types of what people do begin; the inbox brings no other entries."""
 
 SOURCE = "hauberk:inbox"
+SWEEP_SECONDS = 3600.0
 _HEAD = 64 << 10
 
 
@@ -44,10 +46,12 @@ class Acts:
         self._home = home
         self._judges = judges
         self._reader = InboxReader.of(home)
-        self._reader.sweep()
+        self._swept = -SWEEP_SECONDS
+        self._sweep()
 
     def add_to(self, portion: Portion) -> list[Parsing]:
         """Take what waits into a portion that is to be committed; what it became."""
+        self._sweep()
         made: list[Parsing] = []
         for waiting in self._reader.read():
             said, entries = self._taken(waiting)
@@ -57,6 +61,12 @@ class Acts:
             portion.entries += entries
             portion.states[STATE] = {"places": places_frame(self._reader.places.values())}
         return made
+
+    def _sweep(self) -> None:
+        """Delete, now and then, what the last commit says was taken."""
+        if time.monotonic() - self._swept >= SWEEP_SECONDS:
+            self._home.patiently(lambda: InboxReader.of(self._home)).sweep()
+            self._swept = time.monotonic()
 
     def _taken(self, waiting: Waiting) -> tuple[list[Parsing], list[Mapping[str, object]]]:
         made: list[Parsing] = []
