@@ -11,6 +11,7 @@ import pyarrow as pa
 from hauberk.events import EventGroup
 
 from .formats.lines import as_utf8, utf16_of
+from .formats.row_order import gathered
 from .interface import Format, Framing, Parsed, ParsedGroup, RecordBatch, Reject
 from .known_formats import format_named
 from .sources import Batch
@@ -44,7 +45,7 @@ def stamp(parsed: Parsed, batch: Batch) -> list[EventGroup]:
     order = np.concatenate([each.records for each in parsed.groups])
     rows = _provenance(parsed, batch)
     if not (len(order) == rows.height and bool((order == np.arange(len(order))).all())):
-        rows = rows[order]
+        rows = gathered(rows, order)
     groups: list[EventGroup] = []
     at = 0
     for each in parsed.groups:
@@ -104,8 +105,10 @@ def _slices(data: bytes, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int
 
 
 def _stamped(each: ParsedGroup, rows: pl.DataFrame) -> EventGroup:
-    mine = each.group.events.drop(rows.columns, strict=False)
-    return replace(each.group, events=mine.hstack(rows))
+    events = each.group.events
+    if not set(rows.columns).isdisjoint(events.columns):  # to drop is a query
+        events = events.drop(rows.columns, strict=False)
+    return replace(each.group, events=events.hstack(rows))
 
 
 def dead_letters(parsed: Parsed, batch: Batch) -> pl.DataFrame:

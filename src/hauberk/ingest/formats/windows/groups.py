@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from hauberk.events import EventGroup, LogKey, column_type
+from hauberk.ingest.formats.row_order import gathered
 from hauberk.ingest.interface import ParsedGroup
 
 from .channels import names, service_of
@@ -57,7 +58,7 @@ def group_rows(rows: Sequence[Row], numbers: Numbers) -> Grouped:
     if not planned:
         return Grouped([], bad)
     # One look-up for all groups, of which each takes a slice, costs far less than many.
-    system = part.columns[np.concatenate([positions for _, _, positions in planned])]
+    system = gathered(part.columns, np.concatenate([positions for _, _, positions in planned]))
     groups: list[ParsedGroup] = []
     at = 0
     for key, mapping, positions in planned:

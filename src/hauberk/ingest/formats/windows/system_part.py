@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import polars as pl
 
@@ -55,14 +56,19 @@ def system_part(rows: Sequence[Row]) -> SystemPart:
 
 def first_of(rows: Sequence[Row], fields: Sequence[str]) -> list[object]:
     """For each row, the first of `fields` that it has."""
-    first = fields[0]
-    # Most rows of a block are of one shape: where the first has none of a field, few do.
-    found = [row.get(first) for row in rows]
+    found = list(map(dict.get, rows, repeat(fields[0])))
+    if None not in found:
+        return found
+    missing = [at for at, value in enumerate(found) if value is None]
     for field in fields[1:]:
-        if None not in found:
+        still = []
+        for at in missing:
+            value = rows[at].get(field)
+            if value is None:
+                still.append(at)
+            else:
+                found[at] = value
+        missing = still
+        if not missing:
             break
-        found = [
-            row.get(field) if value is None else value
-            for row, value in zip(rows, found, strict=True)
-        ]
     return found
