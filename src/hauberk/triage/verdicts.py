@@ -207,41 +207,28 @@ def _kept(most: float) -> list[pl.Expr]:
 
 def held_against_verdicts(findings: pl.DataFrame, verdicts: Verdicts) -> pl.DataFrame:
     """Calibrated findings with the surprise that their analytic's word counts for, and why."""
-    worth = {
-        name: one.worth for name, one in verdicts.analytics.items() if abs(one.worth - 1) > 1e-3
-    }
-    if not worth or findings.is_empty():
+    heard = {name: one for name, one in verdicts.analytics.items() if abs(one.worth - 1) > 1e-3}
+    if not heard or findings.is_empty():
         return findings
+    worth = {name: one.worth for name, one in heard.items()}
+    words = {name: _word(one) for name, one in heard.items()}
     asked = findings.select(
         pl.col("surprise").alias("p"),
         evidence_bits(pl.col("surprise")).alias("bits"),
         analytic_of().replace_strict(worth, default=1.0, return_dtype=pl.Float64).alias("worth"),
-        analytic_of().alias("analytic"),
+        analytic_of().replace_strict(words, default=None, return_dtype=pl.String).alias("word"),
     )
     bits, factor, p = (asked[name].to_numpy() for name in ("bits", "worth", "p"))
     told = (factor != 1.0) & (bits > 0)
     surprise = np.where(told, surprise_of(bits * factor), p)
-    texts = [
-        _word(verdicts.analytics[name]) if one else None
-        for name, one in zip(asked["analytic"].to_list(), told.tolist(), strict=True)
-    ]
-    reason = pl.struct(
-        pl.col("people").alias("text"),
-        pl.lit("").alias("value"),
-        pl.lit(0.0).alias("bits"),
-    )
+    reason = pl.struct(pl.col("word").alias("text"), value=pl.lit(""), bits=pl.lit(0.0))
     return (
         findings.with_columns(
-            pl.Series("surprise", surprise, dtype=pl.Float64),
-            pl.Series("people", texts, dtype=pl.String),
+            asked["word"], pl.Series("surprise", surprise), pl.Series("told", told)
         )
         .with_columns(
-            pl.when(pl.col("people").is_not_null())
-            .then(
-                pl.col("reasons")
-                .fill_null([])
-                .list.concat(reason.implode().over(pl.int_range(pl.len())))
-            )
+            pl.when("told")
+            .then(pl.col("reasons").fill_null([]).list.concat(pl.concat_list(reason)))
             .otherwise("reasons")
             .alias("reasons")
         )
