@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hauberk.models.features import DomainFeatures, ExecutableFeatures, MailFeatures, UrlFeatures
 from hauberk.models.features.characters import CharacterModel
-from hauberk.models.features.domain import padded_labels, registered
+from hauberk.models.features.domain import NAMES, common_pieces, padded_labels, registered
 from hauberk.models.features.executable import COLUMNS, ember_row, executable_row
 from hauberk.models.features.hashing import hashed_grams, pack, text_pieces
 from hauberk.models.features.mail import Mail, cleaned, read_mail
@@ -159,3 +159,30 @@ def test_a_pair_of_words_is_named_in_the_order_of_the_text():
     pieces = MailFeatures(("text",), 16).pieces(Mail("verify", "your account now", "a@b.example"))
     words = {piece for found in pieces.values() for piece in found}
     assert {"verify", "your account", "account now"} <= words
+
+
+def test_a_model_of_the_first_version_of_name_features_is_still_read() -> None:
+    labels = ["example", "weather", "library", "gardenmarket"]
+    fresh = DomainFeatures(
+        CharacterModel.learn(padded_labels(labels)),
+        Vocabulary.of_counts({"garden": 9, "market": 9}, 4),
+        0,
+        Vocabulary.of_counts(common_pieces(labels * 6), 6),
+    )
+    arrays = dict(fresh.learned().arrays)
+    old = {name: one for name, one in arrays.items() if not name.startswith("pieces")}
+    former = NAMES[: NAMES.index("word_saving") + 1]
+    schema = {"kind": "domain", "version": 1, "names": list(former), "gram_bits": 0}
+    read = DomainFeatures.load(schema, old)
+    records = ["www.gardenmarket.com", "xkqzv.net", ""]
+    wide = fresh.extract(records).dense
+    assert read.names == former
+    assert np.array_equal(read.extract(records).dense, wide[:, : len(former)])
+    again = DomainFeatures.load(fresh.learned().schema, arrays).extract(records).dense
+    assert np.array_equal(again, wide)
+    assert wide[0, NAMES.index("piece_cover")] > wide[1, NAMES.index("piece_cover")]
+
+
+def test_a_piece_that_few_names_share_is_not_kept() -> None:
+    assert "zzyzx" not in common_pieces(["zzyzx"] * 5 + ["weather"] * 6)
+    assert common_pieces(["weather"] * 6)["weather"] == 6

@@ -28,7 +28,7 @@ from hauberk.triage import BUDGET, Incident
 from .acts import Acts
 from .committing import Committer, Portion
 from .interface import ScanOptions, Silent
-from .modelled import model_judges
+from .modelled import model_judges, watch_at_work
 from .outage import Outage
 from .parsing import Parsing, parse
 from .retaining import RETAIN_SECONDS, policy_of, sweep
@@ -45,6 +45,9 @@ COMMIT_SECONDS = 2.0
 
 COMPACT_COMMITS = 300
 """Commits after which the lake's small files are merged."""
+
+MEASURE_SECONDS = 600.0
+"""Pause between two looks at what models at work did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +307,7 @@ class _Behind:
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._compacted = last_commit(home)
+        self._measured = time.monotonic()
         self._policy = policy_of(home.path)
         self._swept = 0.0
         self._thread = threading.Thread(target=self._work, name="judge", daemon=True)
@@ -343,6 +347,9 @@ class _Behind:
         self._told.findings(judged.findings)
         self._told.faults([*judged.faults, *judged.lost])
         self._told.incidents(self._shown.fresh(made.incidents))
+        if time.monotonic() >= self._measured + MEASURE_SECONDS:
+            self._measured = time.monotonic()
+            self._told.findings(watch_at_work(self._home))
         if last_commit(self._home) - self._compacted >= COMPACT_COMMITS:
             self._home.lake.compact()
             self._compacted = last_commit(self._home)

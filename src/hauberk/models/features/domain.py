@@ -5,6 +5,7 @@ say little about who made the name, and the top-level domain is a family's finge
 next version changes. Names are lower-cased, cut at 63 bytes, and may hold anything.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +17,12 @@ from numpy.typing import NDArray
 from .characters import SYMBOLS, CharacterModel
 from .hashing import Bytes, hashed_grams, pack, text_pieces, unit_length
 from .matrix import Array, Learned, Matrix
-from .words import Vocabulary, read_as_words
+from .words import Readings, Vocabulary, read_as_words
 
 LONGEST = 63
 BITS_OF_ONE = 5.17  # log2 of 36: what a random letter or digit costs
 _WINDOW = 6
+NO_WORDS = Vocabulary(np.zeros(0, np.uint64), np.zeros(0, np.float32))
 _CHUNK = 8192
 
 _SECOND_LEVEL = """
@@ -54,7 +56,24 @@ NAMES = (
     "words",
     "word_cover",
     "word_saving",
+    "surprise_second",
+    "surprise_third",
+    "surprise_median",
+    "surprise_quarter",
+    "rare_5",
+    "rare_7",
+    "rare_9",
+    "piece_cost",
+    "piece_cost_mean",
+    "pieces",
+    "piece_cover",
+    "piece_saving",
 )
+"""The numbers of version 2; version 1 had those up to `word_saving`, and is read as well."""
+
+PIECE_SIZES = (3, 10)
+LEAST_NAMES = 6
+"""Characters of a piece, and how many ordinary names must share one: none of a single name."""
 
 
 def registered(names: Sequence[str]) -> pl.DataFrame:
@@ -102,16 +121,17 @@ def padded_labels(labels: Sequence[str]) -> Bytes:
 
 @dataclass(frozen=True, slots=True)
 class DomainFeatures:
-    """Structure, character surprise and word readings of registered labels; optional grams."""
+    """Structure, character surprise and two readings of registered labels; optional grams.
+
+    One reading is as words that people write (`vocabulary`), one as pieces that ordinary names
+    share (`pieces_of`): brands, foreign words and abbreviations that no vocabulary has.
+    """
 
     characters: CharacterModel
     vocabulary: Vocabulary
     gram_bits: int = 0
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The named numbers."""
-        return NAMES
+    pieces_of: Vocabulary = NO_WORDS
+    names: tuple[str, ...] = NAMES
 
     def pieces(self, record: str) -> Mapping[int, tuple[str, ...]]:
         """The grams of a name by bucket."""
@@ -122,7 +142,7 @@ class DomainFeatures:
         """One row a name. Never raises on odd names."""
         labels = registered(records)["label"].to_list()
         dense = [self._dense(labels[at : at + _CHUNK]) for at in range(0, len(labels), _CHUNK)]
-        empty = np.zeros((0, len(NAMES)), dtype=np.float32)
+        empty = np.zeros((0, len(self.names)), dtype=np.float32)
         rows = None
         if self.gram_bits:
             texts = pack([f"^{label}$" for label in labels], LONGEST + 2)
@@ -135,11 +155,14 @@ class DomainFeatures:
             "characters": self.characters.table,
             "vocabulary.hashes": self.vocabulary.hashes,
             "vocabulary.costs": self.vocabulary.costs,
+            "pieces.hashes": self.pieces_of.hashes,
+            "pieces.costs": self.pieces_of.costs,
         }
         return Learned(
-            {"kind": "domain", "version": 1, "names": list(NAMES), "gram_bits": self.gram_bits},
+            {"kind": "domain", "version": 2, "names": list(self.names),
+             "gram_bits": self.gram_bits},
             arrays,
-        )
+        )  # fmt: skip
 
     @classmethod
     def load(cls, schema: Mapping[str, Any], arrays: Mapping[str, Array]) -> "DomainFeatures":
@@ -147,27 +170,78 @@ class DomainFeatures:
         table = arrays["characters"]
         if table.shape != (SYMBOLS,) * 4:
             raise ValueError(f"characters: expected {SYMBOLS}^4, found {table.shape}")
-        vocabulary = Vocabulary(
-            arrays["vocabulary.hashes"].astype(np.uint64),
-            arrays["vocabulary.costs"].astype(np.float32),
-        )
-        return cls(CharacterModel(table.astype(np.float16)), vocabulary, int(schema["gram_bits"]))
+        pieces = _vocabulary(arrays, "pieces") if int(schema["version"]) > 1 else NO_WORDS
+        names = tuple(str(name) for name in schema["names"])
+        if not set(names) <= set(NAMES):
+            raise ValueError(f"names: unknown are {sorted(set(names) - set(NAMES))[:3]}")
+        return cls(
+            CharacterModel(table.astype(np.float16)), _vocabulary(arrays, "vocabulary"),
+            int(schema["gram_bits"]), pieces, names,
+        )  # fmt: skip
 
     def _dense(self, labels: Sequence[str]) -> NDArray[np.float32]:
         padded = padded_labels(labels)
         lengths = (padded > 0).sum(axis=1)
-        readings = read_as_words(padded, lengths, self.vocabulary)
         count = np.maximum(lengths, 1)
-        columns = [
-            *_structure(padded, lengths),
-            *_surprise(self.characters.bits(padded), lengths),
-            readings.bits,
-            readings.bits / count,
-            readings.words,
-            readings.covered / count,
-            lengths * BITS_OF_ONE - readings.bits,
-        ]
-        return np.stack(columns, axis=1).astype(np.float32)
+        bits = self.characters.bits(padded)
+        columns = [*_structure(padded, lengths), *_surprise(bits, lengths)]
+        words = read_as_words(padded, lengths, self.vocabulary)
+        columns += _costs(words, words.words, lengths)
+        if "piece_cost" in self.names:
+            pieces = read_as_words(padded, lengths, self.pieces_of)
+            columns += _ordered(bits, lengths)
+            columns += _costs(pieces, pieces.words / count, lengths)
+        at = {name: place for place, name in enumerate(NAMES)}
+        chosen = [columns[at[name]] for name in self.names]
+        return np.stack(chosen, axis=1).astype(np.float32)
+
+
+def common_pieces(labels: Sequence[str]) -> dict[str, int]:
+    """Runs of 3 to 10 characters that at least LEAST_NAMES labels have, with how many do."""
+    counts: Counter[str] = Counter()
+    for label in labels:
+        name = label[:LONGEST]
+        counts.update(
+            {
+                name[at : at + size]
+                for size in range(PIECE_SIZES[0], PIECE_SIZES[1] + 1)
+                for at in range(len(name) - size + 1)
+            }
+        )
+    return {piece: counts[piece] for piece in sorted(counts) if counts[piece] >= LEAST_NAMES}
+
+
+def _costs(
+    readings: Readings, words: NDArray[np.float64], lengths: NDArray[np.int64]
+) -> list[NDArray[np.float64]]:
+    count = np.maximum(lengths, 1)
+    return [
+        readings.bits,
+        readings.bits / count,
+        words,
+        readings.covered / count,
+        lengths * BITS_OF_ONE - readings.bits,
+    ]
+
+
+def _ordered(bits: NDArray[np.float64], lengths: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+    """The second and third most surprising characters, quantiles, and shares of rare ones."""
+    places = np.arange(bits.shape[1])
+    real = places <= np.minimum(lengths, bits.shape[1] - 1)[:, None]
+    rising = np.sort(np.where(real, bits, np.inf), axis=1)
+    row, count = np.arange(len(bits)), real.sum(axis=1)
+    return [
+        *(np.where(count > at, rising[:, at], 0.0) for at in (1, 2)),
+        rising[row, count // 2],
+        rising[row, count // 4],
+        *(((bits < -limit) & real).sum(axis=1) / count for limit in (5, 7, 9)),
+    ]
+
+
+def _vocabulary(arrays: Mapping[str, Array], name: str) -> Vocabulary:
+    return Vocabulary(
+        arrays[f"{name}.hashes"].astype(np.uint64), arrays[f"{name}.costs"].astype(np.float32)
+    )
 
 
 def _longest_run(mask: NDArray[np.bool_]) -> NDArray[np.int64]:

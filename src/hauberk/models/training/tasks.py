@@ -10,7 +10,13 @@ import numpy as np
 from hauberk.errors import UsageError
 from hauberk.models.documents import Task
 from hauberk.models.features.characters import CharacterModel
-from hauberk.models.features.domain import DomainFeatures, padded_labels, registered
+from hauberk.models.features.domain import (
+    LEAST_NAMES,
+    DomainFeatures,
+    common_pieces,
+    padded_labels,
+    registered,
+)
 from hauberk.models.features.executable import COLUMNS, ExecutableFeatures
 from hauberk.models.features.mail_features import VIEWS, MailFeatures, lacking
 from hauberk.models.features.url import UrlFeatures
@@ -65,6 +71,7 @@ def _learn_domain(recipe: Recipe, samples: Samples, words: Words) -> Features:
         CharacterModel.learn(padded_labels(labels)),
         Vocabulary.of_counts(words, least),
         int(recipe.features.get("gram_bits", 0)),
+        Vocabulary.of_counts(common_pieces(labels), LEAST_NAMES),
     )
 
 
