@@ -46,7 +46,7 @@ def command(
     acting.tell(
         [
             f"Commit {done.commit} is in {done.path}: {done.files:,} files,"
-            f" {done.bytes / 1e6:,.1f} MB in {done.size / 1e6:,.1f} MB",
+            f" {_size(done.bytes)} in {_size(done.size)}",
             "Its private keys are sealed in it; nobody opens them without the passphrase."
             if done.with_keys
             else "Private keys are not in it. A home without them can be read and not written:"
@@ -69,3 +69,8 @@ def passphrase_of_keys(*, twice: bool) -> str:
     if twice and getpass.getpass("Once more: ") != first:
         raise UsageError("these were two different passphrases")
     return first
+
+
+def _size(count: int) -> str:
+    """Bytes for people."""
+    return f"{count / 1e6:,.1f} MB" if count >= 1_000_000 else f"{count / 1e3:,.0f} kB"

@@ -66,7 +66,7 @@ def _lines(status: SystemStatus, home: str, now: datetime) -> Iterator[tuple[str
             yield f"  {'':<9}{_pace(part)}", ""
         if part.last_exit:
             words = f": {_plain(part.last_words[-1])}" if part.last_words else ""
-            yield f"  {'':<9}last it {part.last_exit}{words}", "dim"
+            yield f"  {'':<9}before, it {part.last_exit}{words}", "dim"
 
 
 def _word(state: State) -> str:

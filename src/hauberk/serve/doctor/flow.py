@@ -66,11 +66,11 @@ def dead_letters(examined: Examined) -> Iterator[Diagnosis]:
 def sources(examined: Examined) -> Iterator[Diagnosis]:
     """Sources that breach their contracts now."""
     report = next((one.report for one in examined.status.parts if one.name == "watch"), None)
-    if examined.status.holder is None or not report:
+    if examined.status.holder is None or not report or not report.get("sources"):
         return
-    told = [one for one in report.get("sources") or () if one.get("breaches")]
+    told = [one for one in report["sources"] if one.get("breaches")]
     if not told:
-        yield fine("sources", f"{len(report.get('sources') or ())} keep their contracts")
+        yield fine("sources", f"all {len(report['sources'])} keep their contracts")
     for one in told:
         breaches = ", ".join(map(str, one["breaches"]))
         yield warning(

@@ -34,15 +34,16 @@ def settings(examined: Examined) -> Iterator[Diagnosis]:
     elif not found.present:
         yield fine("settings", "none: `hauberk up --init` writes a commented file")
     else:
-        followed = f"{len(plan.paths)} paths and {plan.sources} sources"
-        yield fine("settings", f"{found.path.name}: {followed} are followed")
+        yield fine(
+            "settings", f"{found.path.name}: {len(plan.paths)} paths, {plan.sources} sources"
+        )
 
 
 def readable(examined: Examined) -> Iterator[Diagnosis]:
     """Whether the home can be opened, and its records are of this version."""
     if examined.home is not None:
         last = examined.home.records.last_commit()
-        yield fine("home", f"{examined.path}, {last:,} commits")
+        yield fine("home", f"{examined.path}, {last:,} commit{'s' * (last != 1)}")
         return
     if not examined.path.exists():
         yield warning(
