@@ -78,6 +78,11 @@ class Before:
     server: Any = None  # of tests/postgresql_server.py, which is no package
     database: str = ""
 
+    @property
+    def first_step(self) -> int:
+        """From which step on to kill: those before write files alone, alike for both engines."""
+        return 1 if self.server is None else 5
+
     def copied(self, to: Path, patch: pytest.MonkeyPatch) -> Path:
         """A copy of the home, and of its database, which stays the one to use in this test."""
         shutil.copytree(self.path, to)
@@ -256,12 +261,12 @@ def test_a_really_full_disk_is_told_and_does_no_harm(
 
 @pytest.mark.slow
 def test_killed_at_any_step_of_a_compaction_nothing_is_lost(
-    home_path: Path, full_commit: FullCommit
+    home_path: Path, before: Before, full_commit: FullCommit
 ) -> None:
     with open_home(home_path) as home:
         home.commit(full_commit("b"))
     first = content(home_path)
-    step, killed = 1, True
+    step, killed = before.first_step, True
     while killed:
         killed = run_killed(home_path, step, "compact").returncode == -signal.SIGKILL
         assert verify(home_path).ok
@@ -272,6 +277,32 @@ def test_killed_at_any_step_of_a_compaction_nothing_is_lost(
     now = content(home_path)
     assert now["lake"] == first["lake"]
     assert now["findings"] == first["findings"]
+
+
+@pytest.mark.slow
+def test_killed_at_any_step_of_a_retention_all_of_it_is_gone_or_nothing(
+    home_path: Path, before: Before, full_commit: FullCommit
+) -> None:
+    with open_home(home_path) as home:
+        home.commit(full_commit("b"))
+    step, killed = before.first_step, True
+    while killed:
+        killed = run_killed(home_path, step, "retain").returncode == -signal.SIGKILL
+        assert verify(home_path).ok
+        with open_home(home_path) as home:
+            done = home.records.last_commit() == 3
+            assert home.lake.count() == (1 if done else 40)
+            assert home.records.findings().height == (1 if done else 4)
+            assert [one.uid for one in home.records.incidents()] == (
+                ["i-b"] if done else ["i-a", "i-b"]
+            )
+        if done:
+            break
+        step += 1
+    assert step > 5
+    with open_home(home_path) as home:
+        home.vacuum()
+    assert verify(home_path).ok
 
 
 def test_a_commit_in_a_thread_leaves_readers_in_others_alone(

@@ -11,6 +11,8 @@ from hauberk.store import Home, merkle
 from hauberk.store.ledger import canonical
 from hauberk.store.signing import load_verifier
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 
 @pytest.fixture
 def home(make_home: Callable[..., Path]) -> Path:

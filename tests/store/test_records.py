@@ -5,8 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from hauberk.store import Commit, Home
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def test_findings_within_times_are_those_said_last_in_the_columns_asked_for(
