@@ -72,9 +72,13 @@ COMMANDS = {
         "verify", "Prove that lake, dead letters, records and ledger are what was committed."
     ),
     "db": Listed(
-        "database", "Databases of a home: how they stand, upgrading them, moving them.", "app"
+        "database",
+        "Where records and console keep their rows: SQLite in the home, or PostgreSQL.",
+        "app",
     ),
-    "retention": Listed("retention", "Remove what is older than it is kept.", "app"),
+    "retention": Listed(
+        "retention", "What is older than `[retention]` of hauberk.toml keeps it.", "app"
+    ),
     "replay": Listed(
         "replay",
         "Compute a finding again from its original records and say whether it is the same.",

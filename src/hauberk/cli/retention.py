@@ -12,9 +12,9 @@ from . import acting
 from .home import Home, home_or_default
 
 app = typer.Typer(
-    help="""What is older than `[retention]` of hauberk.toml keeps it (docs/database.md).
+    help="""What is older than `[retention]` of hauberk.toml keeps it.
 
-    A watch removes it by itself, every hour.
+    A watch removes it by itself, every hour (docs/database.md).
 
     Examples:
 
