@@ -136,6 +136,17 @@ def test_down_ends_what_was_started_away_from_the_terminal(up: System) -> None:
     assert hauberk("down", "--home", up.home).stdout == "nothing was up\n"
 
 
+def test_down_kills_a_supervisor_that_does_not_answer_and_its_parts_end(up: System) -> None:
+    up.start()
+    assert up.process is not None
+    up.process.send_signal(signal.SIGSTOP)
+    told = hauberk("down", "--home", up.home, "--wait", 1)
+    assert told.returncode == 0, told.stdout
+    assert "had to be killed" in told.stdout
+    assert up.left() == []
+    assert verify(up.home).ok
+
+
 def test_an_address_that_is_taken_is_told_before_anything_starts(up: System) -> None:
     with socket.create_server(("127.0.0.1", up.port)):
         told = hauberk("up", up.logs, "--home", up.home, "--listen", f"127.0.0.1:{up.port}")

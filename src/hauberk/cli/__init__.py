@@ -1,4 +1,4 @@
-"""Floor 9: the commands."""
+"""Floor 10: the commands."""
 
 from .collecting import collect_seldom
 from .stopping import when_stopped

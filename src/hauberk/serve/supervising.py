@@ -151,7 +151,7 @@ class Supervisor:
         self._listen(LOOK_SECONDS)
         for one in self._parts:
             self._look_after(one)
-        self._judge()
+        self._judge(holder)
         self._tell_status(holder)
 
     def _start(self, one: _Running) -> None:
@@ -233,15 +233,18 @@ class Supervisor:
         one.child = None
         one.since = datetime.now(UTC)
 
-    def _judge(self) -> None:
-        """How the whole stands."""
-        now = time.monotonic()
+    def _judge(self, holder: Holder) -> None:
+        """How the whole stands; what changes is written at once."""
+        now, before = time.monotonic(), self._state
         all_up = all(one.state is State.UP and not one.stuck(now) for one in self._parts)
         first = self._state is State.STARTING
         if all_up:
             self._state = State.UP
         elif not first or all(one.settled for one in self._parts):
             self._state = State.DOWN
+        if self._state is not before:
+            self._told = float("-inf")
+            self._tell_status(holder)  # whoever is told that all is up may look
         if first and all_up:
             self._notifier.tell("READY=1", "STATUS=everything is up")
             reports: dict[str, Report] = {
