@@ -136,6 +136,15 @@ def test_a_damaged_home_is_not_backed_up(make_home: Callable[..., Path], tmp_pat
     assert list((home / "run").glob("backup-*")) == []
 
 
+def test_records_that_are_on_a_server_are_not_taken_from_a_file_that_was_left(
+    make_home: Callable[..., Path], tmp_path: Path
+) -> None:
+    home = make_home("a")
+    (home / "records.postgresql").write_text("0123456789abcdef")
+    with pytest.raises(UsageError, match="not in its folder"):
+        back_up(home, tmp_path / "b.tar.zst", NOW)
+
+
 def test_a_home_that_is_not_empty_is_not_overwritten(
     make_home: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -31,7 +31,7 @@ from .sealed_keys import check_passphrase, seal
 
 FORMAT, VERSION = "hauberk-backup", 1
 MANIFEST, SEALED = "manifest.json", "keys.sealed"
-RECORDS = "records.sqlite3"
+RECORDS, ON_A_SERVER = "records.sqlite3", "records.postgresql"
 TRIES = 5
 """Times that files are linked anew because a compaction took some away."""
 
@@ -105,7 +105,7 @@ def back_up(home: Path, target: Path, now: datetime, passphrase: str | None = No
 def _check(home: Path, target: Path) -> None:
     if not home.is_dir():
         raise UsageError("there is no home here", where=str(home))
-    if not (home / RECORDS).is_file():
+    if (home / ON_A_SERVER).exists() or not (home / RECORDS).is_file():
         raise UsageError(
             "the records of this home are not in its folder",
             where=str(home),
