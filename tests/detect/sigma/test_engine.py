@@ -184,3 +184,34 @@ def test_keys_spelled_anew_in_each_record_make_no_columns(
 
     monkeypatch.setattr(RowFields, "column", no_column)
     assert fired(engine, SYSMON, *rows) == [["rule 0"] if row == 7 else [] for row in range(10)]
+
+
+def test_rules_fire_alike_before_and_after_triggers_were_learned(
+    rules_of: Compile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hauberk.detect.sigma.plan.SAMPLE", 8)
+    engine = Engine(
+        rules_of(
+            {"sel": {"F|contains": "common word", "G|contains": "b"}, "condition": "sel"},
+            {"sel": {"F|endswith": "7", "G|re": "b[0-9]$"}, "condition": "sel"},
+            {"sel": {"F": "common word 3"}, "no": {"G|re": "b9"}, "condition": "sel and not no"},
+        )
+    )
+    rows: list[dict[str, object]] = [
+        {"F": f"common word {n % 20}", "G": f"{'ab'[n % 3 == 0]}{n % 10}"} for n in range(60)
+    ]
+    expected = [
+        [
+            name
+            for name, fires in (
+                ("rule 0", n % 3 == 0),
+                ("rule 1", n % 20 in (7, 17) and n % 3 == 0),
+                ("rule 2", n % 20 == 3),
+            )
+            if fires
+        ]
+        for n in range(60)
+    ]
+    assert fired(engine, SYSMON, *rows) == expected
+    assert fired(engine, SYSMON, *rows) == expected
+    assert [fired(engine, SYSMON, row)[0] for row in rows] == expected

@@ -55,3 +55,23 @@ def test_a_column_without_the_literals_is_skipped() -> None:
     assert not gate.admits(["nee", "dle", None, "é", ["x", None]])
     assert not list(gate.admitted(["needl", "e"]))
     assert list(gate.admitted(["x", "a Needle", None, ["needle"]])) == [1, 3]
+
+
+def test_only_three_letters_beyond_ascii_fold_to_ascii_ones() -> None:
+    everything = (chr(code) for code in range(128, 0x110000))
+    spread = {letter for letter in everything if any(map(str.isascii, fold(letter)))}
+    assert spread == {"\u0130", "\u017f", "\u212a"}
+
+
+def test_a_column_of_one_value_or_of_short_ones_is_idle() -> None:
+    gate = Gate([Predicate(Op.CONTAINS, "needle")])
+    assert gate.is_idle(["abc"] * 100)
+    assert gate.is_idle([str(number) for number in range(100)])
+    assert not gate.is_idle(["a needle"] * 100)
+    assert not gate.is_idle(["ab", *["a needle"] * 98, "ab"])
+
+
+def test_rows_of_long_columns_are_told_by_their_places() -> None:
+    gate = Gate([Predicate(Op.CONTAINS, "needle")])
+    column = ["x" * 1000 + (" Needle" if number % 97 == 0 else "") for number in range(500)]
+    assert list(gate.admitted(column)) == [number for number in range(500) if number % 97 == 0]

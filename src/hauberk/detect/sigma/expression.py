@@ -6,7 +6,7 @@ A node is a literal's number, a constant, or a tuple `(operator, child, ...)`.
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 AND: Final = "&"
 OR: Final = "|"
@@ -17,21 +17,27 @@ Node: TypeAlias = "bool | int | tuple[str | Node, ...]"
 
 def rewrite(node: Node, literal: Callable[[int], Node]) -> Node:
     """The expression with every literal replaced, constants folded and nesting flattened."""
-    if node is True or node is False:
+    if isinstance(node, bool):
         return node
     if isinstance(node, int):
         return literal(node)
-    operator, *children = node
+    operator = str(node[0])
+    children = members(node)
     if operator == NOT:
-        return negated(rewrite(as_node(children[0]), literal))
-    rewritten = []
+        return negated(rewrite(children[0], literal))
+    rewritten: list[Node] = []
     settled = operator == OR
     for child in children:
-        done = rewrite(as_node(child), literal)
+        done = literal(child) if type(child) is int else rewrite(child, literal)
         if done is settled:
             return settled
         rewritten.append(done)
-    return joined(str(operator), rewritten)
+    return joined(operator, rewritten)
+
+
+def members(node: "tuple[str | Node, ...]") -> tuple[Node, ...]:
+    """What stands under the operator of an expression."""
+    return cast("tuple[Node, ...]", node[1:])
 
 
 def negated(node: Node) -> Node:
@@ -72,11 +78,20 @@ def as_node(child: "str | Node") -> Node:
 
 def literals(node: Node) -> set[int]:
     """Every literal that an expression mentions."""
-    if isinstance(node, bool):
-        return set()
-    if isinstance(node, int):
-        return {node}
-    return set().union(*(literals(as_node(child)) for child in node[1:]))
+    found: set[int] = set()
+    _mention(node, found)
+    return found
+
+
+def _mention(node: Node, found: set[int]) -> None:
+    if isinstance(node, tuple):
+        for child in members(node):
+            if type(child) is int:
+                found.add(child)
+            else:
+                _mention(child, found)
+    elif not isinstance(node, bool):
+        found.add(node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +138,15 @@ def prepare(node: Node) -> Clause:
         raise TypeError("a constant has no clause")
     if isinstance(node, int):
         return Clause(OR, frozenset({node}), ())
-    operator, *children = node
+    operator = str(node[0])
     # NOT over OR is one clause: none of its members may hold.
-    inner = as_node(children[0])
+    nodes = members(node)
+    inner = nodes[0]
     if operator == NOT and isinstance(inner, tuple) and inner[0] == OR:
-        children = list(inner[1:])
-    nodes = [as_node(child) for child in children]
-    plain = frozenset(child for child in nodes if isinstance(child, int))
+        nodes = members(inner)
+    plain = frozenset([child for child in nodes if type(child) is int])
     return Clause(
-        str(operator), plain, tuple(prepare(child) for child in nodes if isinstance(child, tuple))
+        operator, plain, tuple([prepare(child) for child in nodes if isinstance(child, tuple)])
     )
 
 
@@ -147,14 +162,17 @@ def trigger(node: Node, cost: Callable[[int], float]) -> tuple[float, frozenset[
     operator = node[0]
     if operator == NOT:
         return None
-    found = [trigger(as_node(child), cost) for child in node[1:]]
+    found = [
+        (cost(child), frozenset((child,))) if type(child) is int else trigger(child, cost)
+        for child in members(node)
+    ]
     if operator == AND:
         possible = [choice for choice in found if choice is not None]
         return min(possible, key=lambda choice: choice[0]) if possible else None
-    total, members = 0.0, frozenset[int]()
+    total, chosen = 0.0, set[int]()
     for choice in found:
         if choice is None:
             return None
         total += choice[0]
-        members |= choice[1]
-    return total, members
+        chosen |= choice[1]
+    return total, frozenset(chosen)

@@ -23,7 +23,7 @@ _SECOND = itemgetter(1)
 FEW = 4
 """Literals that are looked for one by one: fewer than a scanner is worth."""
 
-UPGRADE = 1500
+UPGRADE = 1000
 """Characters scanned for each literal before Vectorscan takes over: about what making it costs."""
 
 LONGEST = 256

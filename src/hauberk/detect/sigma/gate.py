@@ -26,7 +26,10 @@ _FEW = 16
 MAX_LITERALS = 2_000
 
 LONG = 512
-"""Letters above which values are searched one by one: to join them first would cost more."""
+"""Letters above which a column is not searched together with others."""
+
+_PIECE = 1 << 16
+"""Letters that are joined to be searched at once; more would leave the processor's cache."""
 
 _SPREAD = re.compile("[\u0130\u017f\u212a]")
 """The letters beyond ASCII that fold to ASCII ones."""
@@ -98,15 +101,21 @@ class Gate:
             return range(len(column))
         if self.is_idle(column):
             return ()
-        if not is_long(column):
-            if not self.may_answer(self.texts(column)):
-                return ()
-            if len(column) == 1:
-                return (0,)
+        rows: list[int] = []
+        step = _together(column)
+        for start in range(0, len(column), step):
+            piece = column[start : start + step] if step < len(column) else column
+            if self.may_answer(self.texts(piece)):
+                rows += self._one_by_one(piece, start)
+        return rows
+
+    def _one_by_one(self, column: Sequence[object], first: int) -> Iterable[int]:
+        if len(column) == 1:
+            return (first,)
         may_answer, texts = self.may_answer, self.texts
         return [
             row
-            for row, value in enumerate(column)
+            for row, value in enumerate(column, first)
             if may_answer(value if type(value) is str else texts([value]))
         ]
 
@@ -134,11 +143,18 @@ def gate_for(predicates: frozenset[Predicate]) -> Gate:
 
 def is_long(column: Sequence[object]) -> bool:
     """Whether a column seems to hold long texts: a look at some of them."""
+    return _longest(column) > LONG
+
+
+def _longest(column: Sequence[object]) -> int:
     size = len(column)
-    for value in (column[0], column[size // 3], column[size * 2 // 3], column[-1]):
-        if type(value) is str and len(value) > LONG:
-            return True
-    return False
+    some = (column[0], column[size // 3], column[size * 2 // 3], column[-1])
+    return max([len(value) for value in some if type(value) is str], default=0)
+
+
+def _together(column: Sequence[object]) -> int:
+    """How many values of a column to search at once: as much text as a cache holds."""
+    return max(1, _PIECE // (1 + _longest(column)))
 
 
 def _caseless(literals: Sequence[str]) -> Callable[[bytes], bool]:

@@ -4,6 +4,7 @@ A signature is the set of literals that are true for a value. Distinct values ar
 remembered, and so are distinct rows of signatures; all memories are bounded by one `Budget`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
@@ -23,6 +24,10 @@ _ANYWHERE = Question("any", Source(()))
 
 _FINDS = frozenset({Op.CONTAINS, Op.LIKE, Op.REGEX})
 """Predicates for which a value is searched anyway."""
+
+
+SAMPLE = 256
+"""Distinct rows after which a plan's triggers are chosen by what was true of those."""
 
 
 class _Open(tuple[int, ...]):
@@ -94,6 +99,11 @@ class Plan:
             for question, asked in questions.asked.items()
         }
         self._slots = list(_slots(kept, by_literal, budget))
+        self._by_literal = by_literal
+        self._costs = questions.costs
+        self._unlearned = nodes
+        self._sampled = 0
+        self._seen = Counter[int]()
         self._rows = _Rows(self._fired, budget)
 
     @property
@@ -156,6 +166,8 @@ class Plan:
         return self._rows[tuple(signatures)]
 
     def _fired(self, row: tuple[Signature, ...]) -> tuple[int, ...]:
+        if self._unlearned:
+            self._sample(row)
         candidates = set(self._always)
         for signature in row:
             if signature.candidates:
@@ -172,6 +184,31 @@ class Plan:
             # What does not depend on open literals has been decided with the rest.
             return _Open(sorted(needed)) if needed else self._told(candidates)
         return self._told(index for index in candidates if clauses[index].holds(true))
+
+    def _sample(self, row: tuple[Signature, ...]) -> None:
+        """Count what is true of the first distinct rows; then choose triggers by that.
+
+        What is rare here is known only from here. The choice is a matter of speed alone: whoever
+        sends odd rows first gains nothing but that more rules are asked.
+        """
+        for signature in row:
+            self._seen.update(signature.true)
+            self._seen.update(signature.unsure)
+        self._sampled += 1
+        if self._sampled < SAMPLE:
+            return
+        seen, costs = self._seen, self._costs
+        found: dict[int, list[int]] = {}
+        for index, node in self._unlearned:
+            choice = trigger(node, lambda literal: seen[literal] + min(1.0, costs[literal]))
+            for literal in choice[1] if choice else ():
+                found.setdefault(literal, []).append(index)
+        self._by_literal.clear()
+        self._by_literal.update(found)
+        for slot in self._slots:
+            slot.trigger_anew()
+        self._unlearned = []
+        self._seen.clear()
 
     def _told(self, fired: Iterable[int]) -> tuple[int, ...]:
         return self._unconditional + tuple(sorted(fired))

@@ -31,6 +31,8 @@ class Op(StrEnum):
     EXISTS = "exists"  # of the field, not of its value
     FIELD = "fieldref"  # `text` names another field, `extra` how the two compare
 
+    __hash__ = str.__hash__  # an enumeration's own is written in Python
+
 
 class Predicate(NamedTuple):
     """One question: the operator, its operand as text, and what qualifies it."""

@@ -184,13 +184,19 @@ class Slot:
     def _interned(self, true: frozenset[int], unsure: frozenset[int] = frozenset()) -> Signature:
         known = self._known.get((true, unsure))
         if known is None:
-            candidates: set[int] = set()
-            for literal in true | unsure:
-                candidates.update(self._by_literal.get(literal, ()))
-            known = Signature(true, tuple(sorted(candidates)), unsure)
+            known = Signature(true, self._candidates(true | unsure), unsure)
             self._known[true, unsure] = known
             self._budget.used += 200 + 40 * (len(true) + len(unsure))
         return known
+
+    def trigger_anew(self) -> None:
+        """Have every signature that was ever given out set off what `by_literal` says now."""
+        for known in self._known.values():
+            known.candidates = self._candidates(known.true | known.unsure)
+
+    def _candidates(self, literals: frozenset[int]) -> tuple[int, ...]:
+        by_literal = self._by_literal
+        return tuple({index for one in literals if one in by_literal for index in by_literal[one]})
 
 
 def _portions(fields: Fields, names: Iterable[str], gate: Gate) -> Iterator[list[Sequence[object]]]:

@@ -30,7 +30,7 @@ from .predicate import (
 _NOTHING: frozenset[int] = frozenset()
 _WORTH_FINDING = 2
 _FEW_LETTERS = 8
-"""Texts, single letters among them, that are looked for one by one before an expression runs."""
+"""Texts, single signs among them, that are looked for one by one before an expression runs."""
 _EDGE = 4
 """Letters by which literals at the edges of a text are parted."""
 _LONG = 512
@@ -177,7 +177,7 @@ class ValueMatcher:
         self._times: list[tuple[int, str, int]] = []
         self._networks = Networks()
         self._regexes: dict[int, re2._Regexp] = {}
-        self._letters: dict[int, tuple[str, ...]] = {}
+        self._letters: list[tuple[int, tuple[str, ...]]] = []
         self._parts: dict[int, list[str]] = {}
         for number, predicate in self._predicates.items():
             self._add(number, predicate)
@@ -220,9 +220,12 @@ class ValueMatcher:
         """Try an expression where a text of each set that it needs is found, one by its best."""
         first, *others = required_literals(pattern) or (frozenset[str](),)
         telling = bool(first) and min(map(len, first)) >= _WORTH_FINDING
-        self._verify_on(self._folded, first if telling else (), index)
-        if 0 < len(first) <= _FEW_LETTERS and not telling:
-            self._letters[index] = tuple(sorted(first, key=len))
+        # Signs have no case, so a text need not be folded to look for them.
+        signs = all(text.isascii() and not any(map(str.isalpha, text)) for text in first)
+        if signs and 0 < len(first) <= _FEW_LETTERS and not telling:
+            self._letters.append((index, tuple(sorted(first, key=len))))
+        else:
+            self._verify_on(self._folded, first if telling else (), index)
         for texts in others:
             if min(map(len, texts)) >= _WORTH_FINDING:
                 numbers = frozenset(map(self._folded.note, texts))
@@ -254,6 +257,15 @@ class ValueMatcher:
             unsure |= self._cased.find(text, true)
         if self._always:
             unsure = unsure.union(self._always)
+        if self._letters:
+            hopeful = [i for i, some in self._letters if any(map(text.__contains__, some))]
+            if hopeful:
+                unsure = unsure.union(hopeful)
+        self._compare(value, text, true)
+        return frozenset(true), unsure
+
+    def _compare(self, value: object, text: str, true: set[int]) -> None:
+        """Add what holds of a value as a number, a moment or an address."""
         if self._numbers:
             number = value_number(value)
             if number is not None:
@@ -264,7 +276,6 @@ class ValueMatcher:
                 true.update(i for i, part, n in self._times if time_part(moment, part) == n)
         if self._networks:
             true.update(self._networks.find(text))
-        return frozenset(true), unsure
 
     def verified(self, value: object, unsure: frozenset[int]) -> frozenset[int]:
         """Those of the predicates that `judge` left open which are true."""
@@ -289,9 +300,6 @@ class ValueMatcher:
                     parts = self._parts[index] = like_parts(predicate.text)
                 if stars_match(parts, text if cased else folded):
                     true.add(index)
-                continue
-            letters = self._letters.get(index)
-            if letters is not None and not any(one in folded for one in letters):
                 continue
             regex = self._regexes.get(index)
             if regex is None:
