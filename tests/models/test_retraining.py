@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+import hauberk.cli.train as train_command
+from hauberk.cli.models_acts import models_app
 from hauberk.errors import RefusedError, UsageError
 from hauberk.models import Stage, read_registry, record_training, watch_models
 from hauberk.models.retraining import enter_candidate, recipe_of, requests, retrain
@@ -18,6 +21,7 @@ from hauberk.reports import lineage
 
 pytest.importorskip("lightgbm")
 small: Any = runpy.run_path(str(Path(__file__).with_name("test_training_domains.py")))
+office_made: Any = runpy.run_path(str(Path(__file__).with_name("making.py")))
 EMPTY = pl.DataFrame(schema=INPUTS)
 
 
@@ -87,3 +91,28 @@ def test_nobody_enters_a_run_in_anothers_name(office: Any) -> None:
     with pytest.raises(RefusedError, match="signed by who trained"):
         record_training(office.home, "a" * 64, "sam", key=office.keys["ada"])
     assert read_registry(office.home).runs == []
+
+
+def test_a_run_that_is_recorded_by_the_command_stands_in_the_lineage(
+    office: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(recipe: Path, data: Path, out: Path, *_: Any, **__: Any) -> str:
+        digest: str = office_made["tiny_model"](out).digest
+        return digest
+
+    office.home.close()
+    monkeypatch.setattr(train_command, "run", trained)
+    monkeypatch.setenv("HAUBERK_KEYS", str(office.folder / "keys"))
+    home, out = ["--home", str(office.home.path)], str(tmp_path / "made")
+
+    def hauberk(*arguments: str) -> str:
+        answer = CliRunner().invoke(models_app, [*arguments, *home], catch_exceptions=False)
+        assert answer.exit_code == 0, answer.output
+        return answer.output
+
+    hauberk("train", "any", "--out", out, "--as", "sam")
+    hauberk("register", out, "--as", "ada")
+    lines = hauberk("lineage", "tiny-domains")
+    assert "trained by sam, recipe aaaaaaaaaaaa" in lines
+    assert "registered by ada" in lines
+    assert "trained by ada, sam" in hauberk("show", "tiny-domains")

@@ -22,14 +22,16 @@ def reference(trial: Trial) -> dict[str, Any]:
     """Distributions of p-values and inputs, the share flagged, and the estimate, as JSON.
 
     Edges of inputs are deciles of the ordinary calibration rows, counts are of the ordinary test
-    rows; an input that is nearly always the same has no edges and is left out. `estimate` is the
-    mean probability that the answer is right: what it loses at work estimates the accuracy that
-    is lost, without labels (D. Guillory et al., "Predicting with confidence on unseen
-    distributions", ICCV 2021: difference of confidences).
+    rows, or of the former where the latter are few; an input that is nearly always the same has no
+    edges and is left out. `estimate` is the mean probability that the answer is right: what it
+    loses at work estimates the accuracy that is lost, without labels (D. Guillory et al.,
+    "Predicting with confidence on unseen distributions", ICCV 2021: difference of confidences).
     """
     pool = trial.pool
     ordinary = trial.side(trial.test, 0)
     calibrate = trial.side(trial.calibrate, 0)
+    if len(ordinary) < LEAST:
+        ordinary = calibrate
     if len(ordinary) < LEAST:
         return {}
     scores = pool.score(trial.estimator, ordinary)
