@@ -2,6 +2,7 @@
 
 from .acts import Acts, leave, take_waiting
 from .explaining import Explained, explain_event, explain_file, find_rule
+from .groupings import GROUPED, groupings_of, holder
 from .hunting import Hunt, hunt
 from .incidents import load_incident, stored_incident
 from .interface import (
@@ -33,13 +34,18 @@ from .retaining import kept_of, policy_of, retain
 from .rule_folders import RuleUpdate, known_rules, update_rules
 from .rule_record import RuleRecord, rule_records
 from .scan import scan
+from .signing import REFUSED as STATEMENT_REFUSED
+from .signing import STATEMENT
 from .suppressing import Trial, draft, lift, list_suppressions, suppress, tried
 from .surrounding import ALERTS_SCHEMA, alerts_around, each_around
 from .verdicts import verdicts_of
 
 __all__ = [
     "ALERTS_SCHEMA",
+    "GROUPED",
     "LABEL_SCHEMA",
+    "STATEMENT",
+    "STATEMENT_REFUSED",
     "Accounting",
     "Acts",
     "AnalystQuality",
@@ -71,6 +77,8 @@ __all__ = [
     "explain_file",
     "find_rule",
     "gold_question",
+    "groupings_of",
+    "holder",
     "hunt",
     "judge_own",
     "kept_of",

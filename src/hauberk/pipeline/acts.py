@@ -24,8 +24,10 @@ from hauberk.store import INBOX, Home, Inbox, InboxReader, Waiting
 from hauberk.store.inbox import STATE, places_frame
 
 from .committing import Portion
+from .groupings import GROUPED, parts
 from .own import own_rules
 from .parsing import Parsing, parse
+from .signing import Admitted, Statements
 from .verdicts import ANSWER, GROUNDS, VERDICT, grounds
 
 REFUSED, MISSING = "inbox.refused", "inbox.missing"
@@ -40,11 +42,15 @@ _HEAD = 64 << 10
 
 
 class Acts:
-    """The inbox of an open home, read on from its last commit; `judges` are its rules."""
+    """The inbox of an open home, read on from its last commit; `judges` are its rules.
+
+    Of what decides on models it brings only statements that their persons signed (`signing.py`).
+    """
 
     def __init__(self, home: Home, judges: Sequence[Detector]) -> None:
         self._home = home
-        self._judges = judges
+        self.judges = judges
+        self._statements = Statements(home)
         self._reader = InboxReader.of(home)
         self._swept = -SWEEP_SECONDS
         self._sweep()
@@ -72,16 +78,23 @@ class Acts:
         made: list[Parsing] = []
         entries: list[Mapping[str, object]] = []
         if waiting.data:
-            made.append(parse(_batch(waiting), self._judges))
+            made.append(parse(_batch(waiting), self.judges))
             entries = self._entries(waiting)
+        admitted = self._admitted(waiting)
+        entries += admitted.entries
         faults = _faults(waiting, self._home.clock())
-        if faults:
-            made.append(parse(_own_batch([record for record, _ in faults]), self._judges))
-            entries += [entry for _, entry in faults]
+        entries += [entry for _, entry in faults]
+        said = [*admitted.records, *(record for record, _ in faults)]
+        if said:
+            made.append(parse(_own_batch(said), self.judges))
         return made, entries
 
+    def _admitted(self, waiting: Waiting) -> Admitted:
+        """What became of statements that people signed, behind the acts that brought them."""
+        return self._statements.admit([_entry(one) for one in waiting.records if _is_act(one)])
+
     def _entries(self, waiting: Waiting) -> list[Mapping[str, object]]:
-        """The ledger entries of sealed lines; beside verdicts, what they were given on."""
+        """The ledger entries of sealed lines; beside verdicts and groupings, what they are on."""
         entries: list[Mapping[str, object]] = []
         for one in waiting.records:
             if _is_act(one):
@@ -90,6 +103,8 @@ class Acts:
                 if entry["type"] in (VERDICT, ANSWER):
                     on = self._home.patiently(partial(grounds, self._home, entry))
                     entries.append(on)
+                elif entry["type"] in GROUPED:
+                    entries.append(self._home.patiently(partial(parts, self._home, entry)))
         return entries
 
 

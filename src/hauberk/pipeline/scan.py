@@ -26,6 +26,7 @@ from .acts import take_waiting
 from .committing import one_thread
 from .correlating import HITS, SOURCE, usual
 from .evidence import TOLD, evidence_ahead, evidence_of
+from .groupings import grouping_facts, groupings_of, states_of_groupings
 from .incidents import load_incident, stored_incident
 from .ingesting import Ingested, ingest, settled, without_collector
 from .interface import Progress, RefusedRule, Scan, ScanOptions, Silent
@@ -228,13 +229,16 @@ def _exposure_state(exposure: Exposure) -> State:
 
 
 def triage_home(home: Home, judged: Judged, options: ScanOptions) -> Triage:
-    """Fuse all findings of the home, those just judged included, as its verdicts teach."""
+    """Fuse all findings of the home, those just judged included, as people there teach."""
     # What was just said again with more stands in the place of what is stored.
     said = pl.concat([home.records.findings(), judged.findings])
     findings = said.unique("uid", keep="last", maintain_order=True).filter(TOLD)
     settings = TriageSettings(budget=options.budget)
     former = [load_incident(one) for one in home.records.incidents()]
-    return triage(findings, judged.cells, exposure_of(home), settings, former, verdicts_of(home))
+    return triage(
+        findings, judged.cells, exposure_of(home), settings, former, verdicts_of(home),
+        groupings_of(home),
+    )  # fmt: skip
 
 
 def _in_time(home: Home, made: Triage, options: ScanOptions) -> Triage:
@@ -242,7 +246,9 @@ def _in_time(home: Home, made: Triage, options: ScanOptions) -> Triage:
     findings = home.records.findings(since=options.since, until=options.until).filter(TOLD)
     settings = TriageSettings(budget=options.budget)
     watched = made.exposure.cells.clear()
-    return triage(findings, watched, made.exposure, settings, made.incidents, made.verdicts)
+    return triage(
+        findings, watched, made.exposure, settings, made.incidents, made.verdicts, made.groupings
+    )
 
 
 def publish(
@@ -250,8 +256,8 @@ def publish(
 ) -> None:
     """Commit what was judged, unless nothing has changed since the last scan.
 
-    The commit says which incidents came within the budget just now, and which verdicts they were
-    ranked by, so that either can be told and computed again later.
+    The commit says which incidents came within the budget just now, and which verdicts and
+    groupings they were ranked by, so that each can be told and computed again later.
     """
     stored = [stored_incident(one) for one in made.incidents]
     former = home.records.incidents()
@@ -268,6 +274,7 @@ def publish(
                 **judged.states,
                 TRIAGE_STATE: _exposure_state(made.exposure),
                 **states_of(made.verdicts),
+                **states_of_groupings(made.groupings),
             },
             facts={
                 "judged": commits[1],
@@ -275,6 +282,7 @@ def publish(
                 "told": _newly_told(former, made.incidents),
                 "budget": budget,
                 "verdicts": verdict_facts(made.verdicts),
+                "groupings": grouping_facts(made.groupings),
             },
         )
     )

@@ -11,9 +11,10 @@ from .agreement import (
     wilson,
 )
 from .fusion import FusionSettings
+from .grouping import ANCHORS, GROUPING_SCHEMA, MOST_KEPT, Grouping, GroupingKind, Groupings
 from .interface import Incident, Link, Reason
 from .judge import Triage, TriageSettings, learned, triage
-from .ranking import BUDGET, FLOOR, KINDS_IN_WORDS, within_budget
+from .ranking import BUDGET, FLOOR, KINDS_IN_WORDS, log_odds, within_budget
 from .surprise import (
     Exposure,
     analytic_of,
@@ -26,16 +27,22 @@ from .surprise import (
 from .verdicts import GOLD_SCHEMA, VERDICT_SCHEMA, AnalyticRecord, Verdicts, odds_before
 
 __all__ = [
+    "ANCHORS",
     "ANSWER_SCHEMA",
     "BUDGET",
     "CLASSES",
     "FLOOR",
     "GOLD_SCHEMA",
+    "GROUPING_SCHEMA",
     "KINDS_IN_WORDS",
+    "MOST_KEPT",
     "VERDICT_SCHEMA",
     "AnalyticRecord",
     "Exposure",
     "FusionSettings",
+    "Grouping",
+    "GroupingKind",
+    "Groupings",
     "Incident",
     "Link",
     "Measured",
@@ -51,6 +58,7 @@ __all__ = [
     "host_of",
     "krippendorff",
     "learned",
+    "log_odds",
     "odds_before",
     "spoken",
     "triage",

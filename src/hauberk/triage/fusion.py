@@ -78,17 +78,21 @@ def entity_weights(findings: pl.DataFrame, settings: FusionSettings) -> pl.DataF
 
 
 def cluster(
-    findings: pl.DataFrame, settings: FusionSettings | None = None
+    findings: pl.DataFrame,
+    settings: FusionSettings | None = None,
+    weights: pl.DataFrame | None = None,
 ) -> npt.NDArray[np.int64]:
     """A cluster number for each finding, in row order; -1 for those that belong to none.
 
-    Needs the columns time, end_time, entities, surprise, rule_uid of FINDING_SCHEMA.
+    Needs the columns time, end_time, entities, surprise, rule_uid of FINDING_SCHEMA. `weights` are
+    those of `entity_weights`, where more findings than these are known.
     """
     settings = settings or FusionSettings()
     labels = np.full(findings.height, -1, dtype=np.int64)
     columns = ("time", "end_time", "entities", "surprise", "rule_uid")
     frame = findings.select(columns).with_row_index("row")
-    weights = entity_weights(frame, settings)
+    if weights is None:
+        weights = entity_weights(frame, settings)
     telling = frame.filter(pl.col("surprise") <= settings.bridge_surprise)
     _label(telling, weights, settings, labels, minimum=0.05)
     _attach(frame.filter(pl.col("surprise") > settings.bridge_surprise), frame, labels, settings)

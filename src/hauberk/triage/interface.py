@@ -33,6 +33,7 @@ class Incident:
     telling first; `techniques` the best supported first; `tactics` in ATT&CK order. The uid stays
     with a story from scan to scan; `supersedes` are uids of former incidents that go on in it.
     `context` are those of the findings that stand beside the story and count for nothing.
+    `analytics` are the titles of what told it, the strongest first.
     """
 
     uid: str
@@ -54,3 +55,4 @@ class Incident:
     severity_id: int
     supersedes: Sequence[str] = field(default_factory=list)
     context: Sequence[str] = field(default_factory=list)
+    analytics: Sequence[str] = field(default_factory=list)

@@ -10,6 +10,7 @@ import polars as pl
 from .context import surroundings
 from .days import held_against_days
 from .fusion import FusionSettings, cluster
+from .grouping import Groupings, guarded, placed
 from .identity import identified
 from .interface import Incident
 from .ranking import BUDGET, FLOOR, expected_misses, rank
@@ -26,7 +27,7 @@ class Triage:
 
     `findings` are calibrated; `incidents` ranked, best first; `exposure` is what later scans
     calibrate against; `expected_misses` is what the budget may have cost; `verdicts` are those that
-    corrected the ranking.
+    corrected the ranking, `groupings` those that changed which findings stand together.
     """
 
     findings: pl.DataFrame
@@ -34,6 +35,7 @@ class Triage:
     exposure: Exposure
     expected_misses: float
     verdicts: Verdicts = field(default_factory=Verdicts)
+    groupings: Groupings = field(default_factory=Groupings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ def triage(
     settings: TriageSettings | None = None,
     former: Sequence[Incident] = (),
     verdicts: Verdicts | None = None,
+    groupings: Groupings | None = None,
 ) -> Triage:
     """Calibrate, fuse and rank: first to see what looks suspicious at all, then for good.
 
@@ -59,7 +62,7 @@ def triage(
 
     `cells` are the host-days (host, day) that were watched; `history` what earlier scans and the
     baseline left; `former` the incidents of the last scan, whose uids stay with their stories;
-    `verdicts` what people said of incidents.
+    `verdicts` what people said of incidents, `groupings` what they merged and took apart.
     """
     settings = settings or TriageSettings()
     verdicts = verdicts or Verdicts()
@@ -73,15 +76,29 @@ def triage(
     _, held = held_against_days(calibrated, labels, exposure)
     doubted = _likely(_ranked(held, labels, exposure, settings))
     exposure, held = held_against_days(calibrated, labels, exposure, doubted)
-    ranked = _ranked(held, labels, exposure, settings)
+    groupings = groupings or Groupings()
+    people = placed(held, labels, groupings.standing, settings.fusion)
+    ranked = _ranked(held, people.labels, exposure, settings)
     telling = (calibrated["surprise"] <= settings.fusion.bridge_surprise).to_numpy()
-    beside = surroundings(held, telling, labels, ranked, settings.floor)
+    beside = surroundings(held, telling, people.labels, ranked, settings.floor)
+    beside[people.apart] = -1
     if (beside >= 0).any():
-        around = np.where(beside >= 0, beside, labels)
+        around = np.where(beside >= 0, beside, people.labels)
         ranked = _ranked(held, around, exposure, settings, context=beside >= 0)
     ranked = corrected(ranked, verdicts, settings.budget, settings.floor)
-    incidents = identified(ranked, former)
-    return Triage(held, incidents, exposure, expected_misses(incidents), verdicts)
+    if people.touched.any():
+
+        def by(stories: npt.NDArray[np.int64]) -> list[Incident]:
+            alone = np.where(people.touched, stories, -1)
+            found = _ranked(held, alone, exposure, settings)
+            return corrected(found, verdicts, settings.budget, settings.floor)
+
+        ranked = guarded(
+            ranked, by(people.unmerged), by(labels), groupings.standing,
+            settings.budget, settings.floor,
+        )  # fmt: skip
+    incidents = identified(ranked, former, groupings)
+    return Triage(held, incidents, exposure, expected_misses(incidents), verdicts, groupings)
 
 
 def learned(

@@ -43,6 +43,9 @@ BUDGET = 5.0
 MAX_LINKS = 400
 """Pairs of entities that an incident's graph keeps, most findings first."""
 
+MAX_ANALYTICS = 24
+"""Titles of analytics that an incident names."""
+
 _ENTITY_ORDER = ("host", "user", "principal", "mailbox", "ip", "domain", "process", "file", "hash")
 
 
@@ -53,6 +56,12 @@ def prior_bits(subjects: float) -> float:
     sees a hundred hosts a day weighs each story against a hundred times as many harmless ones.
     """
     return PRIOR_BITS - math.log2(max(1.0, subjects / ESTATE_SUBJECTS))
+
+
+def log_odds(probability: float) -> float:
+    """Log2 odds of a probability."""
+    kept = min(max(probability, 1e-15), 1 - 1e-15)
+    return math.log2(kept / (1 - kept))
 
 
 def rank(
@@ -134,6 +143,7 @@ def _incident(part: pl.DataFrame, prior: float) -> Incident | None:
         above_budget=False,
         severity_id=max((one.severity_id for one in weighed), default=0),
         context=[one.uid for one in sorted(everything, key=when) if one.context],
+        analytics=list(dict.fromkeys(one.title for one in telling))[:MAX_ANALYTICS],
     )
 
 
