@@ -137,17 +137,26 @@ def new_key(
     file: Annotated[
         Path | None, typer.Option("--new", metavar="FILE", help="Where the new key goes.")
     ] = None,
+    public_key: Annotated[
+        Path | None,
+        typer.Option("--public-key", metavar="FILE", help="A key made elsewhere (Ed25519)."),
+    ] = None,
     home: Home = None,
 ) -> None:
-    """Make a further key for a person (rotation): the old one is revoked with `revoke-key`."""
+    """Give a person a further key, new or made elsewhere; `revoke-key` ends the old one."""
     with acting.for_writing(home) as opened:
         now, admin = opened.clock(), acting.signer(by, key)
         path = file or acting.keys_folder() / f"{name}-{now:%Y%m%d%H%M%S}.pem"
-        own = make_key(name, path, acting.passphrase())
-        body = add_key(opened.origin, now, name, own.public, admin)
-        tells = Occurrence("add-key", now, actor=by, after=key_id(own.public))
+        public = (
+            make_key(name, path, acting.passphrase()).public
+            if public_key is None
+            else read_public(_text(public_key))
+        )
+        body = add_key(opened.origin, now, name, public, admin)
+        tells = Occurrence("add-key", now, actor=by, after=key_id(public))
         enter(opened, body, tells, now=now)
-    acting.tell([f"{name} has the further key {key_id(own.public)} in {path}"])
+    where = "made elsewhere" if public_key else f"in {path}"
+    acting.tell([f"{name} has the further key {key_id(public)}, {where}"])
 
 
 @people_app.command("revoke-key")

@@ -1,6 +1,7 @@
 """Acts on persons and policy, as ledger entries: built and signed here, stored by who asks.
 
-Each takes the home's name and the time, so that an act can be signed where no home is.
+Each takes the home's name and the time, so that an act can be signed where no home is; without a
+key it stays unsigned, for somebody to sign elsewhere.
 """
 
 from collections.abc import Sequence
@@ -15,14 +16,14 @@ Body = dict[str, object]
 
 
 def _act(
-    kind: str, home: str, now: datetime, signers: Sequence[PersonalKey], **fields: object
+    kind: str, home: str, now: datetime, signers: Sequence[PersonalKey | None], **fields: object
 ) -> Body:
     statement = {"home": home, "at": as_text(now), **fields}
-    return entry(kind, statement, [key.sign(kind, statement) for key in signers])
+    return entry(kind, statement, [key.sign(kind, statement) for key in signers if key])
 
 
 def add_person(
-    home: str, now: datetime, name: str, roles: Sequence[str], public: bytes, by: PersonalKey
+    home: str, now: datetime, name: str, roles: Sequence[str], public: bytes, by: PersonalKey | None
 ) -> Body:
     """Add a person; the first one signs for itself."""
     fields = {"name": name, "roles": sorted(set(roles)), "public_key": encoded(public)}
@@ -34,7 +35,7 @@ def give_roles(home: str, now: datetime, name: str, roles: Sequence[str], by: Pe
     return _act(ROLES, home, now, [by], name=name, roles=sorted(set(roles)))
 
 
-def add_key(home: str, now: datetime, name: str, public: bytes, by: PersonalKey) -> Body:
+def add_key(home: str, now: datetime, name: str, public: bytes, by: PersonalKey | None) -> Body:
     """Add a key to a person, signed with a key of theirs or by who may change people."""
     return _act(KEY_ADDED, home, now, [by], name=name, public_key=encoded(public))
 

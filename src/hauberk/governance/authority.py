@@ -6,6 +6,7 @@ and is remembered as a fault.
 """
 
 import base64
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,7 +16,7 @@ from hauberk.store import Entry
 
 from .keys import key_id, read_public
 from .policy import Policy, Quorum, default_policy, read_policy
-from .statements import Signature, as_time, holds, read_signatures
+from .statements import Signature, as_time, holds, message, read_signatures
 
 PREFIXES = ("person.", "policy.")
 ADDED, ROLES, KEY_ADDED, KEY_REVOKED, LEFT = (
@@ -73,6 +74,7 @@ class Authority:
     people: dict[str, Person] = field(default_factory=dict)
     policies: list[tuple[int, Policy]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    _signed: dict[bytes, int] = field(default_factory=dict)  # where each statement stood first
 
     @property
     def policy(self) -> Policy:
@@ -110,10 +112,18 @@ class Authority:
     def signers(self, entry: Entry) -> list[Person]:
         """The persons whose signatures the entry bears. Raises Unfounded where one does not hold.
 
-        A key counts from when it was added, and until it was revoked or its owner left.
+        A key counts from when it was added, and until it was revoked or its owner left. A
+        statement counts once: whoever plays it again has signed nothing.
         """
         statement = entry.body["statement"]
-        return [self._signer(one, entry.type, statement) for one in read_signatures(entry.body)]
+        signatures = read_signatures(entry.body)
+        found = [self._signer(one, entry.type, statement) for one in signatures]
+        if found:
+            digest = hashlib.sha256(message(entry.type, statement)).digest()
+            first = self._signed.setdefault(digest, entry.position)
+            if first != entry.position:
+                raise Unfounded(f"ledger entry {first} holds this statement: it was played again")
+        return found
 
     def _signer(self, signature: Signature, kind: str, statement: Mapping[str, Any]) -> Person:
         person = self.people.get(signature.person)

@@ -1,5 +1,6 @@
 """Models as signed data: how they are trained, judged, registered, rolled out and watched."""
 
+from .admitting import SIGNED_ELSEWHERE, ForgedError, admit_statement
 from .artifact import Artifact, manifest_digest, read_artifact, write_artifact
 from .clearance import Check, Clearance, Failure, board, cleared, measured, risk_of
 from .conditions import held
@@ -32,7 +33,7 @@ from .registering import (
     trust_key,
     vote,
 )
-from .registry import MACHINE, Registry, Slot, fold, read_registry
+from .registry import ENTRY_PREFIXES, MACHINE, Registry, Slot, fold, read_registry
 from .rollout import (
     Judgement,
     Verdict,
@@ -40,8 +41,10 @@ from .rollout import (
     judge_canary,
     lower,
     promote,
+    promotion,
     rollback,
     watch_canary,
+    way_back,
 )
 from .sequential import Comparison, Rate, compare
 from .signing import (
@@ -54,11 +57,21 @@ from .signing import (
     sign_with_sigstore,
     verify_files,
 )
-from .storage import signature_folder
+from .storage import folder_of, signature_folder
 from .telemetry import Occurrence, keep
 from .tensors import Array, read_tensors, write_tensors
 from .verifying import verify_models
-from .versions import Bundle, Move, SigningKey, Stage, Version
+from .versions import (
+    MOVED,
+    RAISES,
+    REVOKED,
+    ROLLED_BACK,
+    Bundle,
+    Move,
+    SigningKey,
+    Stage,
+    Version,
+)
 from .watching import (
     INPUTS,
     QUERIES,
@@ -76,9 +89,15 @@ from .watching import (
 from .work import Shift, settled, shifts, told_by_day
 
 __all__ = [
+    "ENTRY_PREFIXES",
     "INPUTS",
     "MACHINE",
+    "MOVED",
     "QUERIES",
+    "RAISES",
+    "REVOKED",
+    "ROLLED_BACK",
+    "SIGNED_ELSEWHERE",
     "TALLY",
     "Array",
     "Artifact",
@@ -90,6 +109,7 @@ __all__ = [
     "Comparison",
     "DataSource",
     "Failure",
+    "ForgedError",
     "GateResult",
     "Judgement",
     "Judging",
@@ -122,6 +142,7 @@ __all__ = [
     "add_up",
     "add_up_queries",
     "admit",
+    "admit_statement",
     "arm",
     "assess_risk",
     "ballot",
@@ -133,6 +154,7 @@ __all__ = [
     "digest_of",
     "enter",
     "fold",
+    "folder_of",
     "held",
     "judge_canary",
     "keep",
@@ -144,6 +166,7 @@ __all__ = [
     "manifest_digest",
     "measured",
     "promote",
+    "promotion",
     "read_artifact",
     "read_mail",
     "read_registry",
@@ -175,6 +198,7 @@ __all__ = [
     "vote",
     "watch_canary",
     "watch_models",
+    "way_back",
     "write_artifact",
     "write_tensors",
 ]

@@ -13,7 +13,9 @@ import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import polars as pl
 
@@ -71,6 +73,39 @@ def promote(
     registry = read_registry(home)
     version = registry.versions[version.artifact]
     before = version.stage
+    after, statement = promotion(home, registry, version, now, share=share, reason=reason)
+    body = entry(MOVED, statement, [person.sign(MOVED, statement)])
+    tells = told(
+        version, "promote", now, actor=person.person, before=before, after=after, message=reason
+    )
+    try:
+        still_whole(home, registry, version, after)
+        founded(home, body, now)
+    except RefusedError as error:
+        refused = told(
+            version, "promote", now, actor=person.person, before=before, after=after,
+            succeeded=False, message=str(error),
+        )  # fmt: skip
+        keep(home, (), [refused])
+        raise
+    keep(home, [body], [tells, *threshold_moved(registry, version, after, tells)])
+    return after
+
+
+def promotion(
+    home: Home,
+    registry: Registry,
+    version: Version,
+    now: datetime,
+    *,
+    share: float | None = None,
+    reason: str = "",
+) -> tuple[Stage, dict[str, Any]]:
+    """The next stage up, and the statement of that step before anybody signed it.
+
+    Raises RefusedError where there is no step up.
+    """
+    before = version.stage
     after = RAISES.get(before)
     if after is None:
         raise RefusedError(f"{version.name} is {before}: there is no step up from there")
@@ -82,25 +117,10 @@ def promote(
         most = cleared(registry.authority, registry.keys, version, after, now).conditions
         statement["share"] = min(share or policy.rollout.canary_share, most.max_canary_share or 1.0)
         statement["salt"] = secrets.token_hex(16)
-    body = entry(MOVED, statement, [person.sign(MOVED, statement)])
-    tells = told(
-        version, "promote", now, actor=person.person, before=before, after=after, message=reason
-    )
-    try:
-        _still_whole(home, registry, version, after)
-        founded(home, body, now)
-    except RefusedError as error:
-        refused = told(
-            version, "promote", now, actor=person.person, before=before, after=after,
-            succeeded=False, message=str(error),
-        )  # fmt: skip
-        keep(home, (), [refused])
-        raise
-    keep(home, [body], [tells, *_threshold_moved(registry, version, after, tells)])
-    return after
+    return after, statement
 
 
-def _threshold_moved(
+def threshold_moved(
     registry: Registry, version: Version, after: Stage, step: Occurrence
 ) -> list[Occurrence]:
     """An event of its own where a new live model alerts from another score on."""
@@ -117,7 +137,7 @@ def _threshold_moved(
     ]  # fmt: skip
 
 
-def _still_whole(home: Home, registry: Registry, version: Version, stage: Stage) -> None:
+def still_whole(home: Home, registry: Registry, version: Version, stage: Stage) -> None:
     """Refuse to raise what could not be loaded afterwards."""
     found = admit(home, registry, version, stage, home.clock())
     if isinstance(found, Refusal):
@@ -160,13 +180,7 @@ def rollback(
     now = home.clock()
     registry = read_registry(home)
     slot = registry.slot(task)
-    if slot.live is None and slot.canary is None:
-        raise RefusedError(f"no model judges {task}: there is nothing to roll back")
-    target = None if to_rules else _former(home, registry, task)
-    statement = said(
-        home, now, task=task, **{"from": slot.live, "to": target.artifact if target else RULES},
-        reason=reason,
-    )  # fmt: skip
+    target, statement = way_back(home, registry, task, now, reason=reason, to_rules=to_rules)
     body = entry(ROLLED_BACK, statement, [person.sign(ROLLED_BACK, statement)] if person else [])
     founded(home, body, now)
     by = person.person if person else MACHINE
@@ -178,6 +192,27 @@ def rollback(
     )  # fmt: skip
     keep(home, [body], [tells])
     return target
+
+
+def way_back(
+    home: Home,
+    registry: Registry,
+    task: Task,
+    now: datetime,
+    *,
+    reason: str,
+    to_rules: bool = False,
+) -> tuple[Version | None, dict[str, Any]]:
+    """Where a rollback leads (None: rules alone), and its statement. Raises RefusedError."""
+    slot = registry.slot(task)
+    if slot.live is None and slot.canary is None:
+        raise RefusedError(f"no model judges {task}: there is nothing to roll back")
+    target = None if to_rules else _former(home, registry, task)
+    statement = said(
+        home, now, task=task, **{"from": slot.live, "to": target.artifact if target else RULES},
+        reason=reason,
+    )  # fmt: skip
+    return target, statement
 
 
 def _former(home: Home, registry: Registry, task: Task) -> Version | None:

@@ -34,6 +34,7 @@ from .parsing import Parsing, parse
 from .retaining import RETAIN_SECONDS, policy_of, sweep
 from .rule_folders import known_rules
 from .scan import facts_of, judge_new, judges, last_commit, publish, triage_home
+from .signing import GOVERNED, governed_since
 from .sources import SourcePace, SourceWatch
 from .suppressions import CHANGES, suppressions_of
 
@@ -175,6 +176,7 @@ class _Front:
         self._told = told
         self._behind = behind
         self._acts = Acts(home, fields)
+        self._governed = home.ledger.size
         self._portion = Portion()
         self._since = time.monotonic()  # when the oldest record of the portion was read
         self._pace = Pace()
@@ -195,6 +197,7 @@ class _Front:
                         if time.monotonic() - ticked >= 1:
                             ticked = time.monotonic()
                             self._tell_pace()
+                            self._follow_models()
                         if not came:
                             stop.wait(POLL_SECONDS)
             finally:
@@ -222,9 +225,31 @@ class _Front:
                 if self._portion.full:
                     self._commit(committer)
         self._take_acts()
-        if not self._portion.empty and time.monotonic() - self._since >= COMMIT_SECONDS:
+        governs = self._governs()
+        waited = time.monotonic() - self._since >= COMMIT_SECONDS
+        if not self._portion.empty and (waited or governs):
             self._commit(committer)
+        if governs:
+            committer.wait()
+            self._follow_models()
         return came
+
+    def _governs(self) -> bool:
+        """Whether the portion decides which models judge: a rollback waits for nothing."""
+        return any(str(one.get("type")).startswith(GOVERNED) for one in self._portion.entries)
+
+    def _follow_models(self) -> None:
+        """Let the models judge that may by the newest entries, whoever has brought them."""
+        changed, size = self._home.patiently(lambda: governed_since(self._home, self._governed))
+        self._governed = size
+        if not changed:
+            return
+        modelled = self._home.patiently(lambda: model_judges(self._home, tell=True))
+        self._told.faults(modelled.faults)
+        sigma = next(one for one in self._fields if isinstance(one, SigmaDetector))
+        self._fields, behaviour = judges(sigma, modelled)
+        self._acts.judges = self._fields
+        self._behind.judge_with(behaviour)
 
     def _take_acts(self) -> None:
         """What people did meanwhile; it is committed with what else has come."""
@@ -321,6 +346,10 @@ class _Behind:
         self._thread.join()
         if self._error is None:
             self._round()
+
+    def judge_with(self, detectors: Sequence[Detector]) -> None:
+        """Judge with these from the next round on."""
+        self._detectors = detectors
 
     def check(self) -> None:
         """Raise what the thread raised."""
