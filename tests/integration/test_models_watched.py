@@ -26,6 +26,7 @@ from hauberk.models import (
     register,
     watch_canary,
 )
+from hauberk.models.watching import VERDICT, read_verdicts
 from hauberk.pipeline import ScanOptions, judge_own, scan
 from hauberk.store import Commit, Home
 
@@ -200,3 +201,32 @@ def test_an_unsigned_model_and_a_promotion_at_night_are_told(folder: Path) -> No
             promote(desk.home, desk.keys["sam"], version)
         judge_own(desk.home)
     assert "Promotion of a Model Outside of Hours" in titles(folder)
+
+
+def test_the_last_verdict_on_an_incident_says_whether_its_models_were_right(folder: Path) -> None:
+    version = live(folder, Task.MAIL)
+    inside = folder / "in"
+    inside.mkdir()
+    for at, text in enumerate(made["PHISH"]):
+        (inside / f"{at}.eml").write_bytes(made["mail"](text, at, f"user{at}@example.org"))
+    found = scan(ScanOptions([inside], folder / "home")).incidents
+    uid = next(one.uid for one in found if one.findings)
+    now = datetime.now(UTC)
+
+    def said(verdict_id: str) -> dict[str, object]:
+        return {
+            "type": VERDICT, "act": f"{verdict_id:>024}", "by": "ana", "at": now.isoformat(),
+            "incident": uid, "verdict_id": verdict_id,
+        }  # fmt: skip
+
+    with Home.open(folder / "home") as home:
+        home.commit(Commit(entries=[said("1"), {**said("2"), "incident": "of another home"}]))
+        wrong = read_verdicts(home, home.proven_entries([VERDICT]), now)
+        home.commit(Commit(entries=[said("2")]))
+        right = read_verdicts(home, home.proven_entries([VERDICT]), now)
+        home.commit(Commit(entries=[said("10")]))
+        neither = read_verdicts(home, home.proven_entries([VERDICT]), now)
+    assert set(wrong.of_models[version.artifact]) == {False}
+    assert set(right.of_models[version.artifact]) == {True}
+    assert neither.of_models == {}
+    assert neither.persons == ("ana",) * 4

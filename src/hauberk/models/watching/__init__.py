@@ -11,7 +11,7 @@ from .measures import (
 )
 from .queries import QUERIES, add_up_queries, query_measures, tally_queries
 from .tallies import INPUTS, TALLY, add_up, no_tallies, rates, tally, tally_inputs
-from .verdicts import Verdicts, read_verdicts
+from .verdicts import VERDICT, Verdicts, read_verdicts
 from .watch import Seen, Watched, is_open, watch_models
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "INPUTS",
     "QUERIES",
     "TALLY",
+    "VERDICT",
     "Measure",
     "Reference",
     "Seen",
