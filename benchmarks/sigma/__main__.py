@@ -1,6 +1,6 @@
 """Hauberk's Sigma matching beside its peers, on the same events and rules, in one run.
 
-    python -m benchmarks.sigma [--events N] [--sample N] [--inputs DIR] [--zircolite PATH]
+    python -m benchmarks.sigma [--events N] [--sample N] [--inputs DIR] [--zircolite DIR]
                                [--peer-python PYTHON] [--oracle] [--quick]
 
 CPU seconds, not wall seconds, are compared, each side in a process of its own, and start-up is that
@@ -31,6 +31,12 @@ PEER = Path(__file__).with_name("sqlite_peer.py")
 PAGE = ROOT / "docs" / "sigma-speed.md"
 DIFFERENCES = ROOT / "docs" / "sigma-differences.md"
 
+PAIRS = 5
+"""Runs with half of the rules and with all of them, by turns."""
+
+TWICE = 60_000
+"""Events of each of those runs."""
+
 Figures = dict[str, object]
 
 
@@ -41,10 +47,13 @@ def said(command: list[str]) -> Figures:
     return figures
 
 
-def hauberk(cache: Path, events: Path, count: int, once: int, *rules: str) -> Figures:
+def hauberk(
+    cache: Path, events: Path, count: int, once: int, *rules: str, pure: bool = False
+) -> Figures:
     """Hauberk's second run over a file of events."""
     where = [str(cache), str(events), str(count), str(once), *rules]
-    return said([sys.executable, "-m", "benchmarks.sigma.hauberk_run", *where])
+    how = ["--pure"] if pure else []
+    return said([sys.executable, "-m", "benchmarks.sigma.hauberk_run", *where, *how])
 
 
 def peer(python: str, asked: Path, events: Path, count: int, *more: str) -> Figures:
@@ -58,7 +67,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=600_000)
     parser.add_argument("--sample", type=int, default=40_000, help="events that the peers judge")
     parser.add_argument("--inputs", type=Path, help="keep the inputs here, and use what is there")
-    parser.add_argument("--zircolite", type=Path, help="a checkout of Zircolite, with its .venv")
+    parser.add_argument("--zircolite", type=Path, help="a checkout of Zircolite (and .venv)")
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("--oracle", action="store_true", help="compare hits; measure nothing")
     parser.add_argument("--quick", action="store_true", help="small inputs; writes no page")
@@ -88,24 +97,28 @@ def measured(asked: argparse.Namespace, folder: Path, every: Path) -> dict[str, 
     found: dict[str, Figures] = {
         "about": {"revision": revision(), "once": once, "python": sys.version.split()[0]},
         "real": hauberk(cache, events, asked.events, once, windows),
+        "real, pure": hauberk(cache, events, asked.events, once, windows, pure=True),
         "real, sample": hauberk(cache, events, sample, once, windows),
     }
     sql = queries(Path(windows), folder, keywords=False)
     for count in (sample // 2, sample):
         found[f"sqlite {count}"] = peer(asked.peer_python, sql, events, count)
         found[f"all-fields {count}"] = peer(asked.peer_python, sql, events, count, "--all-fields")
-    hostile = hostile_events(folder, max(20_000, sample // 2))
-    hauberk_hostile = hauberk(cache, hostile, sample // 2, sample, windows)
-    found["hostile"] = hauberk_hostile
-    for count in (sample // 20, sample // 10):
-        found[f"hostile sqlite {count}"] = peer(asked.peer_python, sql, hostile, count)
-        more = peer(asked.peer_python, sql, hostile, count, "--all-fields")
-        found[f"hostile all-fields {count}"] = more
-    halves = _halves(Path(windows), folder)
-    for name, rules in (("half the rules", halves), ("all rules", windows)):
-        hauberk(cache, events, 1, 1, str(rules))
-        found[name] = hauberk(cache, events, sample * 2, sample * 2, str(rules))
+    count = sample // 4
+    hostile = hostile_events(folder, max(20_000, count))
+    found["hostile"] = hauberk(cache, hostile, count, count, windows)
+    found["hostile, pure"] = hauberk(cache, hostile, count, count, windows, pure=True)
+    found[f"hostile sqlite {count}"] = peer(asked.peer_python, sql, hostile, count)
+    more = peer(asked.peer_python, sql, hostile, count, "--all-fields")
+    found[f"hostile all-fields {count}"] = more
+    halves = str(_halves(Path(windows), folder))
+    for rules in (halves, windows):
+        hauberk(cache, events, 1, 1, rules)
+    for pair in range(PAIRS):
+        for name, rules in (("half", halves), ("all", windows)):
+            found[f"{name} {pair}"] = hauberk(cache, events, TWICE, TWICE, rules)
     found["zircolite"] = run_zircolite(asked.zircolite, sql, events, folder, sample // 2)
+    found["zircolite, hostile"] = run_zircolite(asked.zircolite, sql, hostile, folder, count)
     return found
 
 

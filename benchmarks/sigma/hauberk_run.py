@@ -1,15 +1,17 @@
 """Hauberk over a file of events in a process of its own.
 
     python -m benchmarks.sigma.hauberk_run CACHE EVENTS.jsonl COUNT ONCE RULES...
-        [--hits FILE] [--columns]
+        [--hits FILE] [--pure]
 
 The first ONCE events are no repeats: what is remembered is cold for them and warm for the rest.
-Prints a line of JSON: CPU seconds of starting, parsing, matching.
+Prints a line of JSON: CPU seconds of starting, parsing, matching. With `--pure`, Vectorscan is not
+used though it be installed.
 """
 
 import argparse
 import json
 import resource
+import sys
 import time
 from pathlib import Path
 
@@ -23,8 +25,15 @@ def main() -> None:
     parser.add_argument("once", type=int)
     parser.add_argument("rules", type=Path, nargs="+")
     parser.add_argument("--hits", type=Path)
+    parser.add_argument("--pure", action="store_true")
     asked = parser.parse_args()
+    if asked.pure:
+        sys.modules["hyperscan"] = None  # type: ignore[assignment]  # an import of it fails
 
+    # As every command does: cycles are looked for seldom.
+    from hauberk.cli.collecting import collect_seldom  # noqa: PLC0415  # its import is measured
+
+    collect_seldom()
     from hauberk.detect.sigma import Engine, load_rules  # noqa: PLC0415  # its import is measured
 
     imported = time.process_time()

@@ -1,20 +1,21 @@
 """docs/sigma-speed.md from the figures of one run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from statistics import median
 
-Figures = Mapping[str, Mapping[str, object]]
+Run = Mapping[str, object]
+Figures = Mapping[str, Run]
 
 
 def page(found: Figures) -> str:
     """The page: what was measured, beside what, and the ratios."""
-    real, sample, hostile = found["real"], found["real, sample"], found["hostile"]
-    about = found["about"]
+    real, pure, about = found["real"], found["real, pure"], found["about"]
     lines = [
         "# How fast Sigma rules are matched",
         "",
-        f"Written by `python -m benchmarks.sigma` at revision {about['revision']}, Python",
-        f"{about['python']}. CPU seconds of one core; every side in a process of its own, start-up",
-        "that of a second run.",
+        f"Written by `make bench-sigma` at revision {about['revision']}, Python {about['python']}.",
+        "CPU seconds of one core; every side in a process of its own, start-up that of a second",
+        "run.",
         "",
         f"{_n(real['rules'])} public rules (`rules/windows`) on {_n(real['events'])} real Windows",
         f"events. {_n(about['once'])} of them are distinct; the rest are they again with other",
@@ -22,17 +23,18 @@ def page(found: Figures) -> str:
         "",
         "## Hauberk",
         "",
-        "| | |",
-        "|---|---|",
-        f"| start to first event | {_s(real['startup_s'])} |",
-        f"| of which importing | {_s(real['import_s'])} |",
-        f"| matching, distinct events (cold) | {_rate(real['cold_events'], real['cold_s'])} |",
-        f"| matching, the copies (warm) | {_rate(real['warm_events'], real['warm_s'])} |",
-        f"| JSON to hits, start-up included | {_rate(real['events'], real['cpu_s'])} |",
-        f"| peak memory, inputs included | {_n(real['memory_mib'])} MiB |",
-        f"| twice the rules ({_n(found['half the rules']['rules'])} to "
-        f"{_n(found['all rules']['rules'])}) cost | "
-        f"{_match(found['all rules']) / _match(found['half the rules']):.2f} times the time |",
+        "| | with `fast` (Vectorscan) | without |",
+        "|---|---|---|",
+        _two("start to first event", real, pure, lambda run: _s(run["startup_s"])),
+        _two("of which importing", real, pure, lambda run: _s(run["import_s"])),
+        _two("matching, distinct events (cold)", real, pure,
+             lambda run: _rate(run["cold_events"], run["cold_s"])),
+        _two("matching, the copies (warm)", real, pure,
+             lambda run: _rate(run["warm_events"], run["warm_s"])),
+        _two("JSON to hits, start-up included", real, pure,
+             lambda run: _rate(run["events"], run["cpu_s"])),
+        _two("peak memory, inputs included", real, pure,
+             lambda run: f"{_n(run['memory_mib'])} MiB"),
         "",
         "## Beside others",
         "",
@@ -44,27 +46,64 @@ def page(found: Figures) -> str:
         "",
         "| | events | CPU s | of which matching | events/s | MiB |",
         "|---|---|---|---|---|---|",
-        _row("Hauberk", sample, _match(sample)),
+        _row("Hauberk", real, _match(real)),
         *(_row(name, figures, _f(figures["match_s"])) for name, figures in found.items()
           if name.startswith(("sqlite", "all-fields"))),
-        _row("Hauberk, hostile", hostile, _match(hostile)),
-        *(_row(name, figures, _f(figures["match_s"])) for name, figures in found.items()
-          if name.startswith("hostile ")),
-        "",
-        "Hostile: process creations only, every command line unique, keys of a third in random",
-        "case, a tenth in channels with made-up names.",
         "",
         "| Hauberk's CPU time is less by | whole run | matching alone |",
         "|---|---|---|",
         *_ratios(found, "sqlite", "SQLite", "real"),
         *_ratios(found, "all-fields", "all fields (stand-in for Zircolite)", "real"),
-        *_ratios(found, "hostile sqlite", "SQLite, hostile", "hostile"),
-        *_ratios(found, "hostile all-fields", "all fields, hostile", "hostile"),
         "",
-        *_zircolite(found),
+        *_zircolite(found, "zircolite", "real, sample"),
+        "",
+        "## Twice the rules",
+        "",
+        *_twice(found),
+        "",
+        "## Hostile",
+        "",
+        "Process creations only, every command line unique, keys of a third in random case, a",
+        "tenth in channels with made-up names, everything cold.",
+        "",
+        "| | events | CPU s | of which matching | events/s | MiB |",
+        "|---|---|---|---|---|---|",
+        _row("Hauberk", found["hostile"], _match(found["hostile"])),
+        _row("Hauberk without `fast`", found["hostile, pure"], _match(found["hostile, pure"])),
+        *(_row(name, figures, _f(figures["match_s"])) for name, figures in found.items()
+          if name.startswith("hostile ")),
+        "",
+        "| Hauberk's CPU time is less by | whole run | matching alone |",
+        "|---|---|---|",
+        *_ratios(found, "hostile sqlite", "SQLite", "hostile"),
+        *_ratios(found, "hostile all-fields", "all fields (stand-in for Zircolite)", "hostile"),
+        "",
+        *_zircolite(found, "zircolite, hostile", "hostile"),
         "",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _two(title: str, one: Run, other: Run, told: Callable[[Run], str]) -> str:
+    return f"| {title} | {told(one)} | {told(other)} |"
+
+
+def _twice(found: Figures) -> list[str]:
+    """Each pair of runs, with half of the rules and with all."""
+    pairs = [
+        (found[name.replace("all ", "half ")], figures)
+        for name, figures in found.items()
+        if name.startswith("all ")
+    ]
+    half, every = pairs[0]
+    times = sorted(_match(more) / _match(less) for less, more in pairs)
+    whole = sorted(_f(more["cpu_s"]) / _f(less["cpu_s"]) for less, more in pairs)
+    return [
+        f"{_n(half['rules'])} rules (every second one) against all {_n(every['rules'])} on the",
+        f"first {_n(every['events'])} events, everything cold, {len(pairs)} pairs of runs:",
+        f"matching takes **{times[0]:.2f} to {times[-1]:.2f} times** as long (median",
+        f"{median(times):.2f}), the whole run {whole[0]:.2f} to {whole[-1]:.2f} times.",
+    ]
 
 
 def _ratios(found: Figures, prefix: str, title: str, mine: str) -> list[str]:
@@ -76,11 +115,11 @@ def _ratios(found: Figures, prefix: str, title: str, mine: str) -> list[str]:
     return [f"| {title} | {whole:.1f} times | {alone:.0f} times |"]
 
 
-def _zircolite(found: Figures) -> list[str]:
-    figures = found["zircolite"]
+def _zircolite(found: Figures, name: str, mine: str) -> list[str]:
+    figures = found[name]
     if "skipped" in figures:
         return [f"Zircolite itself was not measured: {figures['skipped']}."]
-    ratio = _each(figures, "cpu_s") / _each(found["real, sample"], "cpu_s")
+    ratio = _each(figures, "cpu_s") / _each(found[mine], "cpu_s")
     return [f"Zircolite itself: {_rate(figures['events'], figures['cpu_s'])}, {ratio:.0f} times."]
 
 

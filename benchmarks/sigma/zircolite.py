@@ -1,4 +1,9 @@
-"""Zircolite itself, where a checkout is given; it is never part of this project's environment."""
+"""Zircolite itself, where a checkout is given; it is never part of this project's environment.
+
+It is run as its manual says for JSON lines and a converted rule set, by `.venv/bin/python` of the
+checkout where there is one. The rules are the queries that the SQLite peer is asked, in the form
+that `--ruleset` takes; log and event id are fields of each event. All processes it starts count.
+"""
 
 import json
 import resource
@@ -27,12 +32,13 @@ def run_zircolite(
         }
         for uid, sql in json.loads(queries.read_text())["sql"]
     ]  # fmt: skip
-    ruleset, flat = folder / "zircolite-rules.json", folder / f"zircolite-{count}.jsonl"
+    ruleset, flat = folder / "zircolite-rules.json", folder / f"zircolite-{events.stem}.jsonl"
     ruleset.write_text(json.dumps(rules))
     with events.open("rb") as lines, flat.open("wb") as out:
         for line in islice(lines, count):
             row = orjson.loads(line)
             _, row["log_service"], row["log_code"] = row.pop("_log")
+            row.setdefault("EventID", row["log_code"])
             out.write(orjson.dumps(row) + b"\n")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(

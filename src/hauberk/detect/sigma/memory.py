@@ -52,6 +52,7 @@ class ValueMemory(dict[object, Signature]):
     Short values are kept as they stand. A long one costs its digest, which pays only where long
     values repeat: where they do not, they are matched each time and only a few are tried.
     `hopeless` is asked of a long text first: the signature, where that is known without more.
+    Unless `keeps_long`, to match a long text is quicker than to take its digest.
     """
 
     def __init__(
@@ -59,10 +60,13 @@ class ValueMemory(dict[object, Signature]):
         compute: Callable[[object], Signature],
         budget: Budget,
         hopeless: Callable[[str], Signature | None] | None = None,
+        *,
+        keeps_long: bool = True,
     ) -> None:
         super().__init__()
         self._compute = compute
         self._hopeless = hopeless
+        self._keeps_long = keeps_long
         self._budget = budget
         self._has_long = False
         self._tried = 0
@@ -105,6 +109,8 @@ class ValueMemory(dict[object, Signature]):
             nothing = self._hopeless(value)
             if nothing is not None:
                 return nothing
+        if not self._keeps_long:
+            return self._compute(value)
         self._tried += 1
         if not self._is_worth and self._tried % _WORTH:
             return self._compute(value)

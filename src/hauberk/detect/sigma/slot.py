@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hauberk.events import Fields
 
 from .columns import compared, presence, read
+from .finder import vectorscan
 from .gate import Gate, gate_for, is_long
 from .memory import Budget, Signature, ValueMemory, key_value, value_key
 from .predicate import Predicate
@@ -24,6 +25,9 @@ Who spells the keys of each record anew makes as many columns, nearly all of the
 
 GATED = 64
 """Predicates up to which long texts are first searched for what any of them cannot do without."""
+
+QUICK = 600
+"""Predicates up to which Vectorscan searches a long text in less time than its digest takes."""
 
 _TRIED = 64
 """Long texts after which it is judged whether that search pays."""
@@ -72,7 +76,10 @@ class Slot:
         self._tried = 0
         self._hopeless = 0
         self.memory = ValueMemory(
-            self._signature, budget, self._none_of if self._is_gated else None
+            self._signature,
+            budget,
+            self._none_of if self._is_gated else None,
+            keeps_long=vectorscan() is None or len(pairs) > QUICK,
         )
 
     def forget(self) -> None:
