@@ -20,7 +20,7 @@ def run_zircolite(
 ) -> dict[str, object]:
     """CPU seconds of `zircolite.py` over the first events, or why it was not run."""
     if checkout is None:
-        return {"skipped": "no --zircolite PATH was given"}
+        return {"skipped": "no `--zircolite DIR` was given"}
     program = checkout / "zircolite.py"
     if not program.exists():
         return {"skipped": f"there is no zircolite.py in {checkout}"}

@@ -20,7 +20,7 @@ _NUMERIC = frozenset("0123456789.-+einfatruls")
 _PLAIN = frozenset({int, float, bool, type(None)})
 _TEXT_OR_NULL = frozenset({str, type(None)})
 
-_FEW = 16
+FEW = 16
 """Values that are searched at once rather than looked at first."""
 
 MAX_LITERALS = 2_000
@@ -121,7 +121,7 @@ class Gate:
 
     def is_idle(self, column: Sequence[object]) -> bool:
         """Whether it is plain at little cost that no value of the column can answer."""
-        if self._open or self._numbers or len(column) < _FEW:
+        if self._open or self._numbers or len(column) < FEW:
             return False
         first, last = column[0], column[-1]
         if type(first) is str and type(last) is str:

@@ -7,7 +7,7 @@ from hauberk.events import Fields
 
 from .columns import compared, presence, read
 from .finder import vectorscan
-from .gate import Gate, gate_for, is_long
+from .gate import FEW, Gate, gate_for, is_long
 from .memory import Budget, Signature, ValueMemory, key_value, value_key
 from .predicate import Predicate
 from .taxonomy import Source
@@ -212,14 +212,18 @@ def _portions(fields: Fields, names: Iterable[str], gate: Gate) -> Iterator[list
     Left out are those of which it is plain that they answer nothing.
     """
     wanted = max(1, _PORTION // max(1, len(fields)))
+    is_looked_at = len(fields) >= FEW
     portion: list[Sequence[object]] = []
     for name in names:
         column = fields.column(name)
-        if column is None or gate.is_idle(column):
+        if column is None:
             continue
-        if is_long(column):
-            yield [column]
-            continue
+        if is_looked_at:  # the few values of a small group are searched sooner
+            if gate.is_idle(column):
+                continue
+            if is_long(column):
+                yield [column]
+                continue
         portion.append(column)
         if len(portion) >= wanted:
             yield portion

@@ -143,7 +143,8 @@ class _Literals:
 
     def _outcome(self, inside: frozenset[int]) -> tuple[frozenset[int], frozenset[int]]:
         """Predicates that hold and those to be verified where just these literals stand inside."""
-        unsure = _NOTHING.union(*(self._unsure.get(literal, ()) for literal in inside))
+        open_ones = self._unsure.keys() & inside
+        unsure = _NOTHING.union(*map(self._unsure.__getitem__, open_ones))
         hopeful = (
             number
             for number in unsure
