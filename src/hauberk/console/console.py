@@ -11,6 +11,8 @@ from .cases import Cases
 from .database import Database, open_database
 from .handover import Handover
 from .hunts import Hunts
+from .models_reading import ModelRoom
+from .models_signing import StatementDesk
 from .passwords import Cost, Passwords
 from .private_files import make_private_folder
 from .reading import Reading
@@ -42,6 +44,8 @@ class Console:
     hunts: Hunts
     rulebook: Rulebook
     suppressing: Suppressing
+    models: ModelRoom
+    signing: StatementDesk
     clock: Callable[[], datetime]
     stopping: threading.Event = field(default_factory=threading.Event)
     changes: int = 0
@@ -55,6 +59,7 @@ class Console:
         database = open_database(home)
         hasher = Passwords(cost or Cost())
         reading = Reading(home)
+        models = ModelRoom(reading, clock)
         return cls(
             database,
             Accounts(database, hasher, Seal.of(folder)),
@@ -66,6 +71,8 @@ class Console:
             Hunts(database, reading, clock),
             Rulebook(home),
             Suppressing(database, home, clock),
+            models,
+            StatementDesk(database, models, clock),
             clock,
         )
 

@@ -29,6 +29,7 @@ NAVIGATION = (
     ("/", "Queue", Permission.READ_INCIDENTS),
     ("/detections", "Detections", Permission.READ_DETECTIONS),
     ("/hunt", "Hunt", Permission.HUNT),
+    ("/models", "Models", Permission.READ_MODELS),
     ("/health", "Sources and health", Permission.READ_HEALTH),
     ("/audit", "Audit", Permission.READ_AUDIT),
     ("/people", "People", Permission.READ_PEOPLE),

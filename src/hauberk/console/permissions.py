@@ -34,6 +34,17 @@ class Permission(StrEnum):
     HUNT = "hunt"
     """Ask the lake in SQL, which shows all that it holds."""
 
+    READ_MODELS = "read models"
+    VOTE_MODELS = "vote on models"
+    PROMOTE_MODELS = "promote models"
+    """Whose signature counts for either, the registry of models says."""
+
+    ROLL_MODELS = "roll models back"
+    """Also revoke them, which takes a signature."""
+
+    SIGN_STATEMENTS = "sign statements on persons"
+    """Add and revoke persons' keys, with one's own signature."""
+
     READ_HEALTH = "read health"
     READ_AUDIT = "read audit"
     READ_PEOPLE = "read people"
@@ -63,6 +74,7 @@ _READS = frozenset(
         Permission.OWN_ACCOUNT,
         Permission.READ_INCIDENTS,
         Permission.READ_DETECTIONS,
+        Permission.READ_MODELS,
         Permission.READ_HEALTH,
     }
 )
@@ -77,10 +89,24 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
         Permission.SUPPRESS,
         Permission.HUNT,
     },
-    Role.RESPONDER: _READS | {Permission.READ_EVIDENCE, Permission.WORK_INCIDENTS, Permission.HUNT},
-    Role.APPROVER: _READS | {Permission.READ_EVIDENCE},
-    Role.MODEL_OWNER: _READS,
-    Role.RISK_BOARD: _READS | {Permission.READ_AUDIT},
+    Role.RESPONDER: _READS
+    | {
+        Permission.READ_EVIDENCE,
+        Permission.WORK_INCIDENTS,
+        Permission.HUNT,
+        Permission.ROLL_MODELS,
+    },
+    Role.APPROVER: _READS
+    | {Permission.READ_EVIDENCE, Permission.VOTE_MODELS, Permission.SIGN_STATEMENTS},
+    Role.MODEL_OWNER: _READS
+    | {Permission.PROMOTE_MODELS, Permission.ROLL_MODELS, Permission.SIGN_STATEMENTS},
+    Role.RISK_BOARD: _READS
+    | {
+        Permission.READ_AUDIT,
+        Permission.VOTE_MODELS,
+        Permission.ROLL_MODELS,
+        Permission.SIGN_STATEMENTS,
+    },
     Role.ADMINISTRATOR: frozenset(
         {
             Permission.OWN_ACCOUNT,

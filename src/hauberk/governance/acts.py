@@ -41,7 +41,13 @@ def add_key(home: str, now: datetime, name: str, public: bytes, by: PersonalKey 
 
 
 def revoke_key(
-    home: str, now: datetime, name: str, key: str, since: datetime, reason: str, by: PersonalKey
+    home: str,
+    now: datetime,
+    name: str,
+    key: str,
+    since: datetime,
+    reason: str,
+    by: PersonalKey | None,
 ) -> Body:
     """Revoke a person's key: what it signed at or after `since` no longer counts."""
     fields = {"name": name, "key": key, "since": as_text(since), "reason": reason}

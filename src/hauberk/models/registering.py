@@ -292,10 +292,15 @@ def cast(home: Home, body: Mapping[str, Any]) -> None:
     enter(home, body, tells, now=now)
 
 
+def revocation(home: Home, version: Version, now: datetime, reason: str) -> dict[str, Any]:
+    """The statement that revokes a version, before anybody signed it."""
+    return said(home, now, artifact=version.artifact, reason=reason)
+
+
 def revoke(home: Home, person: PersonalKey, version: Version, reason: str) -> None:
     """Revoke a version for good: it is never loaded again, and rules stand alone at once."""
     now = home.clock()
-    statement = said(home, now, artifact=version.artifact, reason=reason)
+    statement = revocation(home, version, now, reason)
     body = entry(REVOKED, statement, [person.sign(REVOKED, statement)])
     founded(home, body, now)
     tells = told(version, "revoke", now, actor=person.person, before=version.stage, message=reason)

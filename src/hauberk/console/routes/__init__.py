@@ -1,6 +1,20 @@
 """Routes, one file a page; each file has a `router`, listed in ROUTERS."""
 
-from . import account, audit, detections, health, hunt, incident, live, people, queue, static
+from . import (
+    account,
+    audit,
+    detections,
+    health,
+    hunt,
+    incident,
+    live,
+    models,
+    models_people,
+    models_signing,
+    people,
+    queue,
+    static,
+)
 
 ROUTERS = (
     static.router,
@@ -9,6 +23,9 @@ ROUTERS = (
     incident.router,
     detections.router,
     hunt.router,
+    models.router,
+    models_signing.router,
+    models_people.router,
     live.router,
     health.router,
     audit.router,

@@ -15,7 +15,7 @@ from hauberk.reports import page_style
 router = APIRouter()
 
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_FILES = ("report.css", "console.css", "console.js", "htmx.min.js", "icon.svg")
+_FILES = ("report.css", "console.css", "console.js", "htmx.min.js", "icon.svg", "signing.js")
 
 
 @router.get("/static/{version}/{name}", dependencies=needs(Permission.PUBLIC))
