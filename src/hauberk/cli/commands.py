@@ -50,8 +50,16 @@ COMMANDS = {
     "sources": Listed(
         "sources", "Sources of a watch: check their file, list them, make their tokens.", "app"
     ),
+    "outputs": Listed(
+        "outputs",
+        "Tell findings and incidents elsewhere: SIEMs, buses, files, chat, mail, STIX 2.1.",
+        "app",
+    ),
     "console": Listed(
         "console", "Serve the console: incidents in a browser, for several people, over TLS."
+    ),
+    "serve": Listed(
+        "serve", "Serve the models that may judge to other programs, over HTTP.", "app"
     ),
     "up": Listed("up", "Run everything on this machine: watch and console, kept alive."),
     "down": Listed("down", "End what `up` runs, in order."),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hauberk.serve import PartStatus, State, SystemStatus, read_status
+from hauberk.serve import PartStatus, Report, State, SystemStatus, read_status
 
 from . import output
 from .home import Home, home_or_default
@@ -64,6 +64,10 @@ def _lines(status: SystemStatus, home: str, now: datetime) -> Iterator[tuple[str
         )
         if part.report and part.name == "watch":
             yield f"  {'':<9}{_pace(part)}", ""
+            for said in part.report.get("troubles") or ():
+                yield f"  {'':<9}{_plain(str(said))}", "red"
+        if part.report and part.name == "outputs":
+            yield from _outputs(part.report)
         if part.last_exit:
             words = f": {_plain(part.last_words[-1])}" if part.last_words else ""
             yield f"  {'':<9}before, it {part.last_exit}{words}", "dim"
@@ -96,6 +100,15 @@ def _pace(part: PartStatus) -> str:
     told = f"{rate}{int(pace.get('records') or 0):,} records since it began, {lag}"
     quiet = [str(one.get("name")) for one in pace.get("sources") or () if one.get("breaches")]
     return told + (f"; out of contract: {_plain(', '.join(quiet[:5]))}" if quiet else "")
+
+
+def _outputs(report: Report) -> Iterator[tuple[str, str]]:
+    """Outputs that are behind, or could not send: those that are well say nothing."""
+    for one in report.get("outputs") or ():
+        behind, fault = float(one.get("behind") or 0), str(one.get("fault") or "")
+        if fault or behind >= 60:
+            said = f"{one.get('name')} is {_span(timedelta(seconds=behind))} behind"
+            yield f"  {'':<9}{_plain(f'{said}: {fault}' if fault else said)[:300]}", "yellow"
 
 
 def _time(text: str) -> datetime:

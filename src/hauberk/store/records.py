@@ -266,6 +266,20 @@ class Records:
         newest = found.sort("commit").unique("uid", keep="last")
         return newest.sort("time", "uid").select(names)
 
+    def findings_after(self, commit: int, uid: str, until: int, limit: int) -> pl.DataFrame:
+        """Findings said after one place and up to a commit (`until`), in order of commit and uid.
+
+        The place is a commit and a uid in it. FINDING_SCHEMA and `commit`; at most `limit` rows,
+        one for each commit that said a finding.
+        """
+        files, number = tables.files, pl.col("commit")
+        place = (number > commit) | ((number == commit) & (pl.col("uid") > uid))
+        found = self._scan_findings(
+            and_(files.c.last_commit >= commit, files.c.first_commit <= until)
+        ).filter(place & (number <= until))
+        names = [*FINDING_SCHEMA.names(), "commit"]
+        return found.sort("commit", "uid").head(limit).select(names).collect()
+
     def finding(self, uid: str, before_commit: int | None = None) -> dict[str, object] | None:
         """One finding as a mapping of FINDING_SCHEMA, as it was said last, or None."""
         found = self._sayings(uid, before_commit).select(FINDING_SCHEMA.names())
