@@ -45,7 +45,10 @@ def recognise(head: bytes, path: PurePath | None) -> Format | None:
     best: Format | None = None
     surest = _SURE_ENOUGH
     for _, known in sorted(installed_formats().items()):
-        sure = known.sniff(head, path)
+        try:
+            sure = known.sniff(head, path)
+        except Exception:  # noqa: BLE001  # what a format fails on is surely not of it
+            sure = 0.0
         if sure > surest:
             best, surest = known, sure
     return best

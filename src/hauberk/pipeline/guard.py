@@ -18,6 +18,11 @@ class DetectorFault:
     events: int
     error: str
 
+    @property
+    def who(self) -> str:
+        """Whose fault it is."""
+        return f"detector {self.detector}"
+
     def __str__(self) -> str:
         return (
             f"{self.detector} {self.version} could not judge {self.events:,} events "

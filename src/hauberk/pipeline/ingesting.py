@@ -39,6 +39,7 @@ from .correlating import SOURCE
 from .guard import DetectorFault
 from .interface import Accounting, FormatAccount, Progress, Unread
 from .parsing import Parsing, parse
+from .salvaging import FormatFault
 
 MAX_REASONS = 1000
 """Distinct reasons of rejection that are counted apart; an attacker can make any number."""
@@ -63,7 +64,7 @@ class Ingested:
 
     batches: dict[str, int] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
-    faults: list[DetectorFault] = field(default_factory=list)
+    faults: list[DetectorFault | FormatFault] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
     known: int = 0

@@ -18,7 +18,7 @@ from typing import Protocol, Self
 import polars as pl
 
 from hauberk.detect import Detector
-from hauberk.detect.sigma import SigmaDetector, Suppressions
+from hauberk.detect.sigma import CorrelationDetector, SigmaDetector, Suppressions
 from hauberk.events import FindingKind
 from hauberk.ingest import Batch, Follower, Unreadable
 from hauberk.ingest.receivers import Sources
@@ -26,17 +26,21 @@ from hauberk.store import Home
 from hauberk.triage import BUDGET, Incident
 
 from .acts import Acts
+from .bounded import BoundedDetector, HungError, Run, Within
 from .committing import Committer, Portion
+from .guard import DetectorFault
 from .interface import ScanOptions, Silent
-from .modelled import model_judges, watch_at_work
+from .modelled import Counting, model_judges, watch_at_work
 from .outage import Outage
 from .parsing import Parsing, parse
 from .retaining import RETAIN_SECONDS, policy_of, sweep
 from .rule_folders import known_rules
+from .salvaging import FormatFault
 from .scan import facts_of, judge_new, judges, last_commit, publish, triage_home
 from .signing import GOVERNED, governed_since
 from .sources import SourcePace, SourceWatch
 from .suppressions import CHANGES, suppressions_of
+from .troubles import Troubles
 
 POLL_SECONDS = 0.1
 """Pause between two looks at files when nothing had come."""
@@ -49,6 +53,13 @@ COMPACT_COMMITS = 300
 
 MEASURE_SECONDS = 600.0
 """Pause between two looks at what models at work did."""
+
+STUCK_SECONDS = 600.0
+"""Seconds after which a round of behaviour and triage that has not ended is told to be stuck."""
+
+PAUSE_SHARE = 3.0
+"""The pause before a round is at least so many times as long as the one before it took: a home
+that has grown is judged less often, and never all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,8 @@ class Pace:
     behind: int = 0  # bytes that are there and not read yet
     newest: datetime | None = None  # event time of the newest event
     sources: tuple[SourcePace, ...] = ()
+    round_seconds: float | None = None  # of the last round of behaviour and triage
+    troubles: tuple[str, ...] = ()  # what is wrong while the rest goes on, a sentence each
 
 
 class Listener(Protocol):
@@ -112,15 +125,23 @@ def watch(options: WatchOptions, listener: Listener, stop: threading.Event) -> P
     """
     rules = known_rules(options.home, options.rules)
     told = _Told(listener)
+    within = Within(stop)
     outage = Outage(lambda said: told.faults([said]), stop)
     with Home.open(options.home, patience=outage) as home:
         suppressions = Suppressions(suppressions_of(home))
         modelled = model_judges(home, tell=True)
         fields, behaviour = judges(SigmaDetector(rules, suppressions=suppressions), modelled)
+        fields, behaviour = _bounded(fields, within), _bounded(behaviour, within)
         told.faults(modelled.faults)
         sources = SourceWatch(options.sources, home.path)
         with _Behind(home, behaviour, options, told) as behind:
-            return _Front(home, fields, options, told, behind, sources).run(stop)
+            return _Front(home, fields, options, told, behind, sources, within).run(stop)
+
+
+def _bounded(detectors: Sequence[Detector], within: Run) -> list[Detector]:
+    """Detectors that cannot hold up a watch; those that others look into are left as they are."""
+    own = (SigmaDetector, CorrelationDetector, Counting)
+    return [one if isinstance(one, own) else BoundedDetector(one, within) for one in detectors]
 
 
 class _Told:
@@ -129,6 +150,7 @@ class _Told:
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._turn = threading.Lock()
+        self.troubles = Troubles()
 
     def findings(self, found: pl.DataFrame) -> int:
         told = found.filter(pl.col("kind") != FindingKind.SUPPRESSED)
@@ -147,9 +169,22 @@ class _Told:
             self._listener.unread(source, reason)
 
     def faults(self, said: Sequence[object]) -> None:
+        """Tell; the same detector's or format's again only now and then."""
+        known = (DetectorFault, FormatFault)
+        told = [
+            one
+            for one in said
+            if not isinstance(one, known) or self.troubles.add(one.who, str(one))
+        ]
         with self._turn:
-            for one in said:
+            for one in told:
                 self._listener.fault(str(one))
+
+    def trouble(self, who: str, said: str) -> None:
+        """Something that stays so until the watch ends."""
+        if self.troubles.add(who, said, standing=True):
+            with self._turn:
+                self._listener.fault(said)
 
     def pace(self, pace: Pace) -> None:
         with self._turn:
@@ -167,8 +202,11 @@ class _Front:
         told: _Told,
         behind: "_Behind",
         sources: SourceWatch,
+        within: Run,
     ) -> None:
         self._home = home
+        self._within = within
+        self._aside: set[str] = set()  # files on which a format hung
         self._fields = fields
         self._facts = facts_of(ScanOptions(options.paths, options.home, rules=options.rules))
         self._sources = sources
@@ -210,6 +248,9 @@ class _Front:
     def _tell_pace(self) -> None:
         self._pace.sources = self._sources.tick(self._follower, self._known)
         self._pace.behind = self._follower.behind
+        self._pace.round_seconds = self._behind.seconds
+        stuck = self._behind.stuck
+        self._pace.troubles = (*((stuck,) if stuck else ()), *self._told.troubles.current)
         self._told.pace(self._pace)
 
     def _take(self, committer: Committer) -> bool:
@@ -263,14 +304,32 @@ class _Front:
         return self._home.patiently(lambda: self._home.records.has_batch(batch_id))
 
     def _judge(self, batch: Batch) -> None:
-        if self._portion.empty:
-            self._since = time.monotonic()
+        if batch.records.source in self._aside:
+            return
         if any(one.entry.batch_id == batch.batch_id for one in self._portion.parsings):
             return
-        parsing = parse(batch, self._fields)
+        try:
+            parsing = parse(batch, self._fields, self._within)
+        except HungError as error:
+            self._set_aside(batch, error)
+            return
+        if self._portion.empty:
+            self._since = time.monotonic()
         self._tell(parsing)
         self._portion.add(parsing)
         self._count(parsing)
+
+    def _set_aside(self, batch: Batch, error: HungError) -> None:
+        """Read no more of a file on which its format hangs: the next start begins there again."""
+        source = batch.records.source
+        self._aside.add(source)
+        self._follower.set_aside(source, batch.records.offset)
+        said = (
+            f"{source} is set aside from byte {batch.records.offset:,} on, until the next start: "
+            f"{batch.format.name} {batch.format.version} hangs on it ({error})"
+        )
+        self._told.trouble(source, said)
+        self._sources.unread(source, said)
 
     def _tell(self, parsing: Parsing) -> None:
         self._pace.findings += self._told.findings(parsing.findings)
@@ -335,6 +394,8 @@ class _Behind:
         self._measured = time.monotonic()
         self._policy = policy_of(home.path)
         self._swept = 0.0
+        self._began: float | None = None  # the round that is under way
+        self.seconds: float | None = None  # that the last round took
         self._thread = threading.Thread(target=self._work, name="judge", daemon=True)
 
     def __enter__(self) -> Self:
@@ -356,15 +417,30 @@ class _Behind:
         if self._error is not None:
             raise self._error
 
+    @property
+    def stuck(self) -> str:
+        """What is to be said of a round that does not end; empty where none is late."""
+        began = self._began
+        late = 0.0 if began is None else time.monotonic() - began
+        if late < STUCK_SECONDS:
+            return ""
+        return f"behaviour and triage are stuck: their round has lasted for {late:,.0f} s"
+
     def _work(self) -> None:
         try:
-            while not self._stop.wait(self._options.judge_every):
+            while not self._stop.wait(self._pause()):
+                self._began = time.monotonic()
                 self._home.patiently(self._round)
+                self.seconds = round(time.monotonic() - self._began, 3)
+                self._began = None
                 if time.monotonic() - self._swept >= RETAIN_SECONDS:
                     self._home.patiently(lambda: sweep(self._home, self._policy))
                     self._swept = time.monotonic()
         except BaseException as error:  # noqa: BLE001  # raised again by `check`
             self._error = error
+
+    def _pause(self) -> float:
+        return max(self._options.judge_every, PAUSE_SHARE * (self.seconds or 0.0))
 
     def _round(self) -> None:
         judged, commits = judge_new(self._home, self._detectors, Silent())

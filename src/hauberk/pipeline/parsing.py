@@ -11,7 +11,9 @@ from hauberk.events import EventBatch, EventClass, no_findings
 from hauberk.ingest import Batch, Parsed, dead_letters, stamp
 from hauberk.store import BatchEntry, DeadLetter
 
+from .bounded import HungError, Run, at_once
 from .guard import DetectorFault, judged
+from .salvaging import FormatFault, salvaged
 
 _NO_FINDINGS = no_findings()
 
@@ -25,20 +27,30 @@ class Parsing:
     letters: Sequence[DeadLetter]
     findings: pl.DataFrame
     seconds: Mapping[str, float]
-    faults: Sequence[DetectorFault] = ()
+    faults: Sequence[DetectorFault | FormatFault] = ()
     left: Mapping[str, State] = field(default_factory=dict)  # tables for later, by detector
 
 
-def parse(batch: Batch, judges: Sequence[Detector]) -> Parsing:
-    """Parse a batch, stamp its events, and let the detectors that read fields judge them."""
+def parse(batch: Batch, judges: Sequence[Detector], run: Run = at_once) -> Parsing:
+    """Parse a batch, stamp its events, and let the detectors that read fields judge them.
+
+    `run` runs the format. Raises HungError where that one does not end.
+    """
     began = time.perf_counter()
-    parsed = batch.format.parse(batch.records)
-    parsing = time.perf_counter()
-    groups = stamp(parsed, batch)
-    events = EventBatch.from_groups(batch.batch_id, groups)
+    faults: list[DetectorFault | FormatFault] = []
+    try:
+        parsed = run(lambda: batch.format.parse(batch.records))
+        parsing = time.perf_counter()
+        events = EventBatch.from_groups(batch.batch_id, stamp(parsed, batch))
+    except HungError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever a format of anybody's raises
+        parsed, lost = salvaged(batch, error, run)
+        faults.append(lost)
+        parsing = time.perf_counter()
+        events = EventBatch.from_groups(batch.batch_id, stamp(parsed, batch))
     stamping = time.perf_counter()
     findings: list[pl.DataFrame] = []
-    faults = []
     left = {}
     for judge in judges:
         said, tables, fault = judged(judge, events, {})

@@ -37,6 +37,10 @@ STEADY_SECONDS = 60.0
 LAST_GRACE = 10.0
 """Seconds that a part has after it was asked twice."""
 
+IDLE_SHARE, BUSY_FACTOR = 0.05, 10.0
+"""A part without a sign of life hangs where it used less than this share of a CPU meanwhile; one
+that computes has so many times as long."""
+
 _INCURABLE = frozenset({ExitCode.USAGE, ExitCode.HOME_BUSY, ExitCode.HOME_DAMAGED})
 """Codes after which a first start is not tried again."""
 
@@ -61,6 +65,8 @@ class _Running:
     probe: Future[bool] | None = None
     probed: float = 0.0
     reported: float = 0.0
+    cpu: float | None = None  # that its process had used when it last reported
+    asked: float | None = None  # when it was asked to end because it hung
     counted: tuple[float, int] | None = None
     rate: float | None = None
     seen: dict[str, Any] = field(default_factory=dict)
@@ -74,6 +80,24 @@ class _Running:
         """Whether it owes a report that does not come."""
         owed = self.part.silence
         return self.state is State.UP and owed is not None and now - self.reported > owed
+
+    def hangs(self, now: float, patience: float) -> bool:
+        """Whether it owes a report for so long that it will not come.
+
+        A part that judges a large backlog may be silent for long and uses the CPU meanwhile.
+        """
+        silent = now - self.reported
+        if not self.stuck(now) or silent <= patience or self.child is None:
+            return False
+        used = self.child.cpu_seconds()
+        idle = used is not None and used - (self.cpu or 0.0) < IDLE_SHARE * silent
+        return idle or silent > BUSY_FACTOR * patience
+
+    @property
+    def troubled(self) -> bool:
+        """Whether it goes on and says that something is wrong with it."""
+        report = self.child.report if self.child is not None else None
+        return bool(report and report.get("troubles"))
 
 
 class Supervisor:
@@ -159,6 +183,7 @@ class Supervisor:
         one.begun = one.reported = time.monotonic()
         one.since = datetime.now(UTC)
         one.state, one.next_start, one.probe, one.counted = State.STARTING, None, None, None
+        one.cpu = one.asked = None
         self._selector.register(one.child.pipe, selectors.EVENT_READ, one)
 
     def _listen(self, seconds: float) -> None:
@@ -178,7 +203,7 @@ class Supervisor:
         code = one.child.exit_code()
         if one.child.reported:
             one.child.reported = False
-            one.reported = now
+            one.reported, one.cpu = now, one.child.cpu_seconds()
             _count(one, one.child.report or {}, now)
         if code is not None:
             self._bury(one, code)
@@ -189,6 +214,8 @@ class Supervisor:
                 self._listener.back(one.part.name)
                 said = f"{one.part.name} is up again"
                 write_own(self._plan.home, "restart", one.part.name, said, failed=False)
+        elif one.asked is not None or one.hangs(now, self._plan.patience):
+            self._end_hanging(one, now)
         elif one.state is State.UP and one.deaths and now - one.begun > STEADY_SECONDS:
             one.deaths = 0
 
@@ -225,6 +252,18 @@ class Supervisor:
         write_own(self._plan.home, "stop", one.part.name, said, failed=True)
         self._listener.died(one.part.name, one.last_exit, one.words, delay)
 
+    def _end_hanging(self, one: _Running, now: float) -> None:
+        """End a part that gives no sign of life: it is asked, then killed, and started again."""
+        assert one.child is not None
+        if one.asked is None:
+            one.asked, silent = now, now - one.reported
+            said = f"{one.part.name} gave no sign of life for {silent:.0f} s and is ended"
+            write_own(self._plan.home, "stuck", one.part.name, said, failed=True)
+            self._listener.stuck(one.part.name, silent)
+            one.child.signal(signal.SIGTERM)
+        elif now - one.asked > LAST_GRACE:
+            one.child.signal(signal.SIGKILL)
+
     def _let_go(self, one: _Running) -> None:
         assert one.child is not None
         with contextlib.suppress(KeyError, ValueError):
@@ -238,7 +277,7 @@ class Supervisor:
         now, before = time.monotonic(), self._state
         all_up = all(one.state is State.UP and not one.stuck(now) for one in self._parts)
         first = self._state is State.STARTING
-        if all_up:
+        if all_up and (first or not any(one.troubled for one in self._parts)):
             self._state = State.UP
         elif not first or all(one.settled for one in self._parts):
             self._state = State.DOWN

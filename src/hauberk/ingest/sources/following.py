@@ -62,6 +62,7 @@ class _File:
     format: Format | None = None
     gone: bool = False  # another file has its name, or none has
     evtx: GrowingEvtx | None = None  # it is read by its chunks, and not by lines
+    aside: bool = False  # it is not read any more
 
 
 class Follower:
@@ -129,6 +130,12 @@ class Follower:
                 with contextlib.suppress(OSError):
                     total += max(0, os.fstat(file.descriptor).st_size - file.offset)
         return total
+
+    def set_aside(self, source: str, offset: int) -> None:
+        """Read no more of a file that is followed, from where it could not be read on."""
+        for file in [*self._leaving, *self._files.values()]:
+            if label(str(file.path)) == source:
+                file.aside, file.offset = True, offset
 
     def close(self) -> None:
         """Let go of every file."""
@@ -226,6 +233,8 @@ class Follower:
         return offset
 
     def _grown(self, file: _File) -> Iterator[Batch | Unreadable]:
+        if file.aside:
+            return
         if file.evtx is not None:
             yield from self._chunks(file, file.evtx)
             return
