@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -52,7 +53,8 @@ def home(home_path: Path, tmp_path: Path) -> Path:
 
 
 def evidence(home: Home) -> set[str]:
-    uids = [uid for one in home.records.incidents() for uid in one.body["findings"]]
+    bodies: list[Any] = [one.body for one in home.records.incidents()]
+    uids = [uid for body in bodies for uid in body["findings"]]
     return set(home.records.findings(uids=uids)["evidence"].explode().drop_nulls())
 
 

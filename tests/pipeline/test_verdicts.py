@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,9 @@ def ranked(home: Path) -> list[Incident]:
 
 def test_a_verdict_is_noted_with_what_it_was_given_on(judged: Path) -> None:
     with Home.open(judged, read_only=True) as opened:
-        grounds = [one for one in opened.ledger.entries() if one["type"] == "labels.grounds"]
+        grounds: list[Any] = [
+            one for one in opened.ledger.entries() if one["type"] == "labels.grounds"
+        ]
         said = verdicts_of(opened)
     assert len(grounds) == 3
     shares = [share for _, share in grounds[0]["analytics"]]
@@ -71,7 +74,7 @@ def test_the_ranking_names_its_verdicts_and_is_computed_again_from_the_ledger(
     judged: Path,
 ) -> None:
     with Home.open(judged, read_only=True) as opened:
-        facts = opened.records.commits()[-1].facts["verdicts"]
+        facts: Any = opened.records.commits()[-1].facts["verdicts"]
         entries = list(opened.ledger.entries())
         again = verdicts_of(opened, until=facts["until"])
         before = verdicts_of(opened, until=facts["positions"][0])

@@ -5,6 +5,7 @@ import os
 import random
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,11 +29,13 @@ def said(number: int) -> dict[str, object]:
     return {"said": number}
 
 
-def take(home: Path, *, commit: bool = True) -> tuple[list[object], list[str], list[str]]:
+def take(home: Path, *, commit: bool = True) -> tuple[list[Any], list[str], list[str]]:
     """What is taken, refused and missing, from where the last commit stands."""
     with Home.open(home) as opened:
         reader = InboxReader.of(opened)
-        taken, refused, missing = [], [], []
+        taken: list[Any] = []
+        refused: list[str] = []
+        missing: list[str] = []
         while found := reader.read():
             for one in found:
                 taken += [record["said"] for record in one.records]

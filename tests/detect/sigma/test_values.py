@@ -41,7 +41,7 @@ def test_an_expression_made_to_stall_others_is_linear_here() -> None:
 def test_what_is_left_open_is_settled_when_it_is_asked() -> None:
     predicates = [Predicate(Op.CONTAINS, "abc"), Predicate(Op.REGEX, "abc[0-9]", True)]
     matcher = ValueMatcher(predicates, [7, 9])
-    assert matcher.judge("xABCx") == ({7}, {9})
+    assert matcher.judge("xABCx") == (frozenset({7}), frozenset({9}))
     assert matcher.verified("xabc1", frozenset({9})) == {9}
     assert matcher.match(["ABC", "x"]) == {7}
     assert matcher.match(["abc5", None]) == {7, 9}
