@@ -78,7 +78,10 @@ def test_the_settings_that_a_first_run_writes_are_valid_as_they_are_and_uncommen
     plan = plan_of(home_path, listen="[::1]:9000")
     assert (plan.sources, plan.listen, plan.budget) == (1, ("::1", 9000), 10.0)
     assert plan.names == ("hauberk.example",)
-    watch, console = (list(part.arguments(plan) or ()) for part in PARTS)
+    given = {part.name: list(part.arguments(plan) or ()) for part in PARTS}
+    watch, console, inference = (given[name] for name in ("watch", "console", "inference"))
+    assert inference == ["serve", "--home", str(plan.home), "--json"]
+    assert plan.patience == 120
     assert ["--sources", str(path)] == watch[watch.index("--sources") :][:2]
     assert "[::1]:9000" in console
 
@@ -88,7 +91,9 @@ def test_the_settings_that_a_first_run_writes_are_valid_as_they_are_and_uncommen
     [
         "[watch]\npaths = ['/nonexistent']", "[watch]\nevery = 0", "[watch]\nsilly = 1",
         "[console]\nlisten = 'x'", "[console]\non = 'yes'", "[console]\nlisten = 'a:99999'",
-        "[sources.a]\nkind = 'fax'",
+        "[sources.a]\nkind = 'fax'", "[up]\nstuck = 1", "[inference]\nlisten = 'x'",
+        "[inference]\nlisten = '0.0.0.0:1'\ntls = false", "[inference]\nkey = '/none'",
+        "[inference]\nper_minute = 0", "[inference]\nsilly = 1",
     ],
 )  # fmt: skip
 def test_a_plan_of_wrong_settings_is_refused_with_its_place(home_path: Path, text: str) -> None:

@@ -58,6 +58,9 @@ COMMANDS = {
     "console": Listed(
         "console", "Serve the console: incidents in a browser, for several people, over TLS."
     ),
+    "serve": Listed(
+        "serve", "Serve the models that may judge to other programs, over HTTP.", "app"
+    ),
     "up": Listed("up", "Run everything on this machine: watch and console, kept alive."),
     "down": Listed("down", "End what `up` runs, in order."),
     "doctor": Listed(

@@ -170,6 +170,9 @@ class _Told:
         for one in words[-2:]:
             self._print(f"  {plain(one)}", style="dim")
 
+    def stuck(self, part: str, silent: float) -> None:
+        self._print(f"{part} gave no sign of life for {silent:.0f} s and is ended", style="red")
+
     def back(self, part: str) -> None:
         self._print(f"{part} is up again", style="green")
 

@@ -16,7 +16,7 @@ from hauberk.store import Commit, Home
 from .own import judge_own
 
 _FOLDER = "models"
-_COUNTED = ("model-domain", "model-mail-counts", "model-executable-counts")
+_COUNTED = ("model-domain", "model-mail-counts", "model-executable-counts", "model-requests")
 _WATCHED = "models-watched"
 """Names of states: what models did, and how much of it was measured."""
 

@@ -11,8 +11,13 @@ from hauberk.errors import ExitCode, HauberkError
 if TYPE_CHECKING:
     from hauberk.store import Settings
 
+    from .inference import Inference
+
 RUN = "run"
 """The folder of a home in which a running system keeps its lock, its status and its logs."""
+
+STUCK_SECONDS = 120.0
+"""Seconds without a sign of life after which a part is ended and started again."""
 
 Report = Mapping[str, Any]
 """What a part says of itself, as JSON has it."""
@@ -31,7 +36,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked of a running system: by its settings, then by the command line."""
+    """What is asked of a running system: by its settings, then by the command line.
+
+    A part that owes a sign of life and gives none for `patience` seconds is started again.
+    """
 
     home: Path
     settings: "Settings"
@@ -44,6 +52,8 @@ class Plan:
     console: bool = True
     listen: tuple[str, int] = ("127.0.0.1", 8443)
     names: tuple[str, ...] = ()
+    inference: "Inference | None" = None
+    patience: float = STUCK_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,10 @@ class Listener(Protocol):
 
     def died(self, part: str, how: str, words: Sequence[str], again: float) -> None:
         """A part ended that should not have; it is started again in `again` seconds."""
+        ...
+
+    def stuck(self, part: str, silent: float) -> None:
+        """A part has given no sign of life for `silent` seconds, and is ended for that."""
         ...
 
     def back(self, part: str) -> None:

@@ -80,6 +80,14 @@ def _console_answers(plan: Plan, report: Report) -> bool:
     return answer < 500 and answer != http.client.MISDIRECTED_REQUEST
 
 
+def _inference(plan: Plan) -> Sequence[str] | None:
+    return None if plan.inference is None else ["serve", "--home", str(plan.home), "--json"]
+
+
+def _about_inference(plan: Plan) -> str:
+    return "" if plan.inference is None else f"models at {plan.inference.address}"
+
+
 def _outputs(plan: Plan) -> Sequence[str] | None:
     if not plan.settings.table("outputs"):
         return None
@@ -91,7 +99,8 @@ def _about_outputs(plan: Plan) -> str:
 
 
 PARTS = (
-    Part("watch", _watch, "pace", _about_watch, grace=120.0, silence=120.0),
+    Part("watch", _watch, "pace", _about_watch, grace=120.0, silence=30.0),
     Part("outputs", _outputs, "outputs", _about_outputs, grace=15.0, silence=60.0),
     Part("console", _console, "started", _address, answers=_console_answers, grace=15.0),
+    Part("inference", _inference, "judging", _about_inference, grace=15.0, silence=30.0),
 )

@@ -9,7 +9,8 @@ from hauberk.errors import UsageError
 from hauberk.ingest.receivers import read_sources
 from hauberk.store import SETTINGS, Settings, Table, load_settings
 
-from .interface import Plan
+from .inference import read_inference
+from .interface import STUCK_SECONDS, Plan
 
 LISTEN = "127.0.0.1:8443"
 
@@ -30,6 +31,8 @@ def plan_of(
     watch, console = settings.table("watch"), settings.table("console")
     watch.only("paths", "rules", "budget", "every")
     console.only("on", "listen", "names")
+    system = settings.table("up")
+    system.only("stuck")
     named = any(one in settings.top for one in ("source", "sources"))
     sources = settings.path if named else None
     return Plan(
@@ -46,6 +49,8 @@ def plan_of(
         console=console.flag("on", default=True),
         listen=read_listen(listen, "--listen") if listen else _listen(console),
         names=(*console.texts("names"), *names),
+        inference=read_inference(settings),
+        patience=system.number("stuck", STUCK_SECONDS, least=10, most=86_400),
     )
 
 

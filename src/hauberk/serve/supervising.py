@@ -9,10 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from hauberk.errors import ExitCode
+from hauberk.errors import ExitCode, HauberkError, UnreachableError
 from hauberk.store import Home
 
 from .child import Child, how_it_ended
@@ -214,7 +215,10 @@ class Supervisor:
                 self._listener.back(one.part.name)
                 said = f"{one.part.name} is up again"
                 write_own(self._plan.home, "restart", one.part.name, said, failed=False)
-        elif one.asked is not None or one.hangs(now, self._plan.patience):
+        elif one.asked is not None:
+            if now - one.asked > LAST_GRACE:
+                one.child.signal(signal.SIGKILL)
+        elif one.hangs(now, self._plan.patience) and self._nothing_to_wait_for(one, now):
             self._end_hanging(one, now)
         elif one.state is State.UP and one.deaths and now - one.begun > STEADY_SECONDS:
             one.deaths = 0
@@ -252,17 +256,26 @@ class Supervisor:
         write_own(self._plan.home, "stop", one.part.name, said, failed=True)
         self._listener.died(one.part.name, one.last_exit, one.words, delay)
 
+    def _nothing_to_wait_for(self, one: _Running, now: float) -> bool:
+        """Whether the home can be read: who waits for its database's server does not hang."""
+        if one.probe is None:
+            if now - one.probed >= PROBE_SECONDS:
+                one.probed = now
+                one.probe = self._probes.submit(_is_readable, self._plan.home)
+            return False
+        if not one.probe.done():
+            return False
+        readable, one.probe = one.probe.result(), None
+        return readable
+
     def _end_hanging(self, one: _Running, now: float) -> None:
-        """End a part that gives no sign of life: it is asked, then killed, and started again."""
+        """Ask a part that gives no sign of life to end; where it does not, it is killed."""
         assert one.child is not None
-        if one.asked is None:
-            one.asked, silent = now, now - one.reported
-            said = f"{one.part.name} gave no sign of life for {silent:.0f} s and is ended"
-            write_own(self._plan.home, "stuck", one.part.name, said, failed=True)
-            self._listener.stuck(one.part.name, silent)
-            one.child.signal(signal.SIGTERM)
-        elif now - one.asked > LAST_GRACE:
-            one.child.signal(signal.SIGKILL)
+        one.asked, silent = now, now - one.reported
+        said = f"{one.part.name} gave no sign of life for {silent:.0f} s and is ended"
+        write_own(self._plan.home, "stuck", one.part.name, said, failed=True)
+        self._listener.stuck(one.part.name, silent)
+        one.child.signal(signal.SIGTERM)
 
     def _let_go(self, one: _Running) -> None:
         assert one.child is not None
@@ -346,6 +359,16 @@ class Supervisor:
                 return
             self._listen(LOOK_SECONDS)
             self._tell_status(holder)
+
+
+def _is_readable(home: Path) -> bool:
+    try:
+        Home.open(home, read_only=True).close()
+    except UnreachableError:
+        return False
+    except HauberkError:
+        return True  # another matter, which its next start tells
+    return True
 
 
 def _count(one: _Running, report: Mapping[str, Any], now: float) -> None:

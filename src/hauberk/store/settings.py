@@ -29,6 +29,7 @@ TABLES = frozenset(
         "source",  # [[source]], [sources.NAME] and [spool]: those of `hauberk watch --sources`
         "sources",
         "spool",
+        "up",
         "watch",
     }
 )

@@ -60,7 +60,7 @@ class ExecutableModels:
             mine = self.panel.assigned(seat, rows["file.hashes"])
             names = seat.judging.features.names
             chosen = rows.filter(pl.Series(mine))
-            own = [_row(one, names) for one, yes in zip(facts, mine, strict=True) if yes]
+            own = [row_of(one, names) for one, yes in zip(facts, mine, strict=True) if yes]
             for verdicts in alone.judge(own, chosen["file.hashes"]) if own else ():
                 when = days.filter(pl.Series(mine))
                 tallies.append(verdicts.counted(when))
@@ -80,7 +80,7 @@ def numbers_of(raw: bytes | None) -> dict[str, object] | None:
     return found if isinstance(found, dict) else None
 
 
-def _row(numbers: dict[str, object] | None, names: Sequence[str]) -> list[float] | None:
+def row_of(numbers: dict[str, object] | None, names: Sequence[str]) -> list[float] | None:
     """The numbers that a model asks for, in its order; what the file has not is -1."""
     if numbers is None:
         return None

@@ -109,7 +109,7 @@ class Verdicts:
                 "day": days,
                 "p_value": pl.Series(self.p_values).fill_nan(None),
                 "flagged": self.flagged,
-                "probability": self._probabilities(),
+                "probability": self.probabilities(),
                 "latency_ms": np.full(len(self.rows), self.milliseconds),
             }
         ).drop_nulls("day")
@@ -141,7 +141,7 @@ class Verdicts:
                 "client": clients,
                 "flagged": self.flagged,
                 "odds": None if odds is None or limit is None else odds - limit[0],
-                "probability": self._probabilities(),
+                "probability": self.probabilities(),
             },
             schema_overrides={"odds": pl.Float64},
         )
@@ -156,8 +156,8 @@ class Verdicts:
             return None
         return np.clip(slope * (self.scores if scores is None else scores) + offset, -500, 500)
 
-    def _probabilities(self) -> pl.Series:
-        """Calibrated probabilities of being bad; null where the model brings no map."""
+    def probabilities(self) -> pl.Series:
+        """Calibrated probabilities of being bad, one a row; null where the model brings no map."""
         odds = self._odds()
         if odds is None:
             return pl.Series([None] * len(self.rows), dtype=pl.Float64)

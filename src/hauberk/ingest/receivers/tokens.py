@@ -21,10 +21,13 @@ _FORM = re.compile(r"hbk_[A-Za-z0-9_-]{43}\Z")
 
 
 class Tokens:
-    """The tokens of one home; what another process adds or takes away is seen at once."""
+    """The tokens of one home; what another process adds or takes away is seen at once.
 
-    def __init__(self, home: Path) -> None:
-        self._file = home / TOKENS
+    `file` (in the home) says for what: tokens of one file open nothing that another's are for.
+    """
+
+    def __init__(self, home: Path, file: Path = TOKENS) -> None:
+        self._file = home / file
         self._read: tuple[int, int] | None = None
         self._sources: dict[str, str] = {}  # digest: source
 
