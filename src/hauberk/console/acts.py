@@ -77,10 +77,16 @@ def enter(
     return number
 
 
-def of_incident(connection: Connection, incident: str) -> list[Act]:
-    """Acts on an incident, in order."""
-    query = select(acts).where(acts.c.incident == incident).order_by(acts.c.number)
+def of_incidents(connection: Connection, incidents: Sequence[str]) -> list[Act]:
+    """Acts on any of these incidents, in order."""
+    query = select(acts).where(acts.c.incident.in_(list(incidents))).order_by(acts.c.number)
     return [_act(row) for row in connection.execute(query)]
+
+
+def numbered(connection: Connection, number: int) -> Act | None:
+    """An act by its number."""
+    row = connection.execute(select(acts).where(acts.c.number == number)).first()
+    return None if row is None else _act(row)
 
 
 def latest(connection: Connection, limit: int) -> list[Act]:

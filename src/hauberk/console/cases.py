@@ -1,8 +1,8 @@
 """What analysts decide about incidents: state, who works on it, verdict, comments."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -19,6 +19,14 @@ from .tables import cases
 
 MAX_TEXT = 4000
 """Characters of a comment or a reason."""
+
+NEEDS_REASON = "A verdict needs a reason: the next one who sees this will ask for it."
+
+GROWN_BITS = 3.0
+"""Bits of evidence more than when it was judged, from which it is to be looked at again."""
+
+GROWN_FINDINGS = 5
+"""Findings more, where they are also twice as many as then."""
 
 
 class State(StrEnum):
@@ -73,10 +81,29 @@ class Case:
     assignee: str = ""
     verdict: str = ""
     last_act: int = 0
+    judged_findings: int = 0
+    judged_odds: float = 0.0
+
+    def has_grown(self, findings: int, odds: float) -> bool:
+        """Whether it has become much more than what was judged; `odds` are log2 odds."""
+        if self.state is not State.CLOSED or not self.judged_findings:
+            return False
+        more = findings - self.judged_findings
+        return (
+            more >= max(GROWN_FINDINGS, self.judged_findings)
+            or odds - self.judged_odds >= GROWN_BITS
+        )
 
 
 CASE_SCHEMA = pl.Schema(
-    {"uid": pl.String(), "state": pl.String(), "assignee": pl.String(), "verdict": pl.String()}
+    {
+        "uid": pl.String(),
+        "state": pl.String(),
+        "assignee": pl.String(),
+        "verdict": pl.String(),
+        "judged_findings": pl.Int64(),
+        "judged_odds": pl.Float64(),
+    }
 )
 
 
@@ -88,62 +115,76 @@ class Cases:
 
     def all(self) -> pl.DataFrame:
         """CASE_SCHEMA, a row for each incident that somebody has touched."""
-        columns = (cases.c.incident, cases.c.state, cases.c.assignee, cases.c.verdict)
+        columns = (
+            cases.c.incident, cases.c.state, cases.c.assignee, cases.c.verdict,
+            cases.c.judged_findings, cases.c.judged_odds,
+        )  # fmt: skip
         with self._database.read() as connection:
             rows = [tuple(row) for row in connection.execute(select(*columns))]
         return pl.DataFrame(rows, schema=CASE_SCHEMA, orient="row")
 
-    def case(self, incident: str) -> tuple[Case, list[Act]]:
-        """A case, and all that was done about it."""
+    def case(self, incident: str, formerly: Sequence[str] = ()) -> tuple[Case, list[Act]]:
+        """A case, and all that was done about it, or about what goes on in it."""
         with self._database.read() as connection:
-            return _case(connection, incident), acts.of_incident(connection, incident)
+            done = acts.of_incidents(connection, [incident, *formerly])
+            return read_case(connection, incident), done
+
+    def reasons(self, incidents: Sequence[str]) -> dict[str, str]:
+        """The reason of the last verdict on each of these incidents."""
+        with self._database.read() as connection:
+            done = acts.of_incidents(connection, incidents)
+        return {one.incident: one.said.get("reason", "") for one in done if one.kind == "verdict"}
 
     def judge(
         self, incident: str, verdict: Verdict, reason: str, by: str, seen: int, now: datetime,
-        scope: Scope | None = None,
+        scope: Scope | None = None, *, findings: int = 0, odds: float = 0.0,
     ) -> None:  # fmt: skip
         """Give a verdict, which closes the case. Raises Refused.
 
         With `scope`, a verdict of benign but expected proposes a suppression, and makes none.
+        `findings` and `odds` (log2) are what the incident has now.
         """
         if not reason.strip():
-            raise Refused("A verdict needs a reason: the next one who sees this will ask for it.")
+            raise Refused(NEEDS_REASON)
         if scope is not None and verdict is not Verdict.BENIGN:
             raise Refused("Only what is benign but expected can be proposed to be suppressed.")
         said = {} if scope is None else {"scope": scope.as_text()}
         with self._database.write() as connection:
-            case = _unchanged(connection, incident, seen)
+            case = unchanged(connection, incident, seen)
             number = acts.enter(
                 connection, now, "verdict", by, incident,
                 verdict=verdict.value, verdict_id=str(verdict.ocsf), reason=reason[:MAX_TEXT],
                 **said,
             )  # fmt: skip
             who = case.assignee or by
-            _store(connection, Case(incident, State.CLOSED, who, verdict.value, number))
+            judged = Case(incident, State.CLOSED, who, verdict.value, number, findings, odds)
+            store_case(connection, judged)
 
-    def answer(self, incident: str, verdict: Verdict, by: str, now: datetime) -> None:
+    def answer(
+        self, incident: str, verdict: Verdict, by: str, now: datetime, reason: str = ""
+    ) -> None:
         """Answer a question of gold (`hauberk.pipeline.gold_question`): it changes no case."""
         with self._database.write() as connection:
             acts.enter(
                 connection, now, "answer", by, incident,
-                verdict=verdict.value, verdict_id=str(verdict.ocsf),
+                verdict=verdict.value, verdict_id=str(verdict.ocsf), reason=reason[:MAX_TEXT],
             )  # fmt: skip
 
     def set_state(self, incident: str, state: State, by: str, seen: int, now: datetime) -> None:
         """Move a case on, or open it again. Raises Refused: only a verdict closes."""
         with self._database.write() as connection:
-            case = _unchanged(connection, incident, seen)
+            case = unchanged(connection, incident, seen)
             if state is State.CLOSED and not case.verdict:
                 raise Refused("An incident is closed by a verdict.")
             number = acts.enter(
                 connection, now, "state", by, incident, before=case.state.value, after=state.value
             )
-            _store(connection, Case(incident, state, case.assignee, case.verdict, number))
+            store_case(connection, replace(case, state=state, last_act=number))
 
     def assign(self, incident: str, assignee: str, by: str, seen: int, now: datetime) -> None:
         """Say who works on it; nobody where `assignee` is empty. Raises Refused."""
         with self._database.write() as connection:
-            case = _unchanged(connection, incident, seen)
+            case = unchanged(connection, incident, seen)
             if assignee:
                 account = find_account(connection, assignee)
                 if account is None or Permission.WORK_INCIDENTS not in account.permissions:
@@ -154,7 +195,7 @@ class Cases:
             state = case.state
             if assignee and state is State.NEW:
                 state = State.IN_PROGRESS
-            _store(connection, Case(incident, state, assignee, case.verdict, number))
+            store_case(connection, replace(case, state=state, assignee=assignee, last_act=number))
 
     def comment(self, incident: str, text: str, by: str, now: datetime) -> None:
         """Say something. Raises Refused where nothing is said."""
@@ -164,27 +205,34 @@ class Cases:
             acts.enter(connection, now, "comment", by, incident, text=text[:MAX_TEXT])
 
 
-def _case(connection: Connection, incident: str) -> Case:
+def read_case(connection: Connection, incident: str) -> Case:
+    """Where an incident stands."""
     row = connection.execute(select(cases).where(cases.c.incident == incident)).first()
     if row is None:
         return Case(incident)
-    return Case(incident, State(row.state), row.assignee, row.verdict, row.last_act)
+    return Case(
+        incident, State(row.state), row.assignee, row.verdict, row.last_act,
+        row.judged_findings, row.judged_odds,
+    )  # fmt: skip
 
 
-def _unchanged(connection: Connection, incident: str, seen: int) -> Case:
+def unchanged(connection: Connection, incident: str, seen: int) -> Case:
     """The case as whoever changes it saw it. Raises Refused where another was faster."""
-    case = _case(connection, incident)
+    case = read_case(connection, incident)
     if case.last_act != seen:
         raise Refused("Somebody else changed this incident meanwhile. Look at it again.")
     return case
 
 
-def _store(connection: Connection, case: Case) -> None:
+def store_case(connection: Connection, case: Case) -> None:
+    """Keep where it stands, in the caller's transaction."""
     values = {
         "state": case.state.value,
         "assignee": case.assignee,
         "verdict": case.verdict,
         "last_act": case.last_act,
+        "judged_findings": case.judged_findings,
+        "judged_odds": case.judged_odds,
     }
     connection.execute(
         insert(cases)

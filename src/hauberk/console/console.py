@@ -11,14 +11,17 @@ from .cases import Cases
 from .database import Database, open_database
 from .handover import Handover
 from .hunts import Hunts
+from .measures import Measuring
 from .models_reading import ModelRoom
 from .models_signing import StatementDesk
 from .passwords import Cost, Passwords
 from .private_files import make_private_folder
+from .questions import Questions
 from .reading import Reading
 from .rulebook import Rulebook
 from .sealing import Seal
 from .sessions import Sessions
+from .stories import Stories
 from .suppressing import Suppressing
 from .verifying import Verifying
 
@@ -46,6 +49,9 @@ class Console:
     suppressing: Suppressing
     models: ModelRoom
     signing: StatementDesk
+    stories: Stories
+    questions: Questions
+    measuring: Measuring
     clock: Callable[[], datetime]
     stopping: threading.Event = field(default_factory=threading.Event)
     changes: int = 0
@@ -59,12 +65,13 @@ class Console:
         database = open_database(home)
         hasher = Passwords(cost or Cost())
         reading = Reading(home)
+        cases = Cases(database)
         models = ModelRoom(reading, clock)
         return cls(
             database,
             Accounts(database, hasher, Seal.of(folder)),
             Sessions(database),
-            Cases(database),
+            cases,
             reading,
             Handover(database, home, clock),
             Verifying(home, clock),
@@ -73,6 +80,9 @@ class Console:
             Suppressing(database, home, clock),
             models,
             StatementDesk(database, models, clock),
+            Stories(database),
+            Questions(database, reading, cases),
+            Measuring(home, clock),
             clock,
         )
 

@@ -21,7 +21,7 @@ FORM_COOKIE = "__Host-hauberk-form"
 LIVE_HEADER = "x-hauberk-live"
 """Marks requests that a page makes by itself."""
 
-_MAX_FIELDS = 64
+_MAX_FIELDS = 256
 _MAX_FIELD = 8000
 
 

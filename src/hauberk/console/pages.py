@@ -30,6 +30,7 @@ NAVIGATION = (
     ("/detections", "Detections", Permission.READ_DETECTIONS),
     ("/hunt", "Hunt", Permission.HUNT),
     ("/models", "Models", Permission.READ_MODELS),
+    ("/measures", "Measures", Permission.READ_HEALTH),
     ("/health", "Sources and health", Permission.READ_HEALTH),
     ("/audit", "Audit", Permission.READ_AUDIT),
     ("/people", "People", Permission.READ_PEOPLE),

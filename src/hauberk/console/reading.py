@@ -6,16 +6,18 @@ of its own when a commit has changed incidents, so that no page waits for it.
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
 from hauberk.errors import HauberkError
 from hauberk.events import FINDING_SCHEMA, TIME
-from hauberk.pipeline import load_incident
+from hauberk.pipeline import alerts_around, load_incident, ranked_groupings
 from hauberk.store import Home, StoredIncident
-from hauberk.triage import Incident
+from hauberk.triage import Groupings, Incident
+
+from .similar import Likeness
 
 POLL_SECONDS = 1.0
 _ENTITIES, _TEXT = 24, 4000
@@ -36,6 +38,9 @@ INDEX_SCHEMA = pl.Schema(
         "tactics": pl.List(pl.String()),
         "findings": pl.Int64(),
         "events": pl.Int64(),
+        "techniques": pl.List(pl.String()),
+        "analytics": pl.List(pl.String()),
+        "supersedes": pl.List(pl.String()),
         "text": pl.String(),  # lower case: what a search looks into
     }
 )
@@ -49,6 +54,9 @@ class Index:
     commit: int
     incidents: pl.DataFrame
     fault: str = ""
+    likeness: Likeness | None = None
+    heirs: Mapping[str, str] = field(default_factory=dict)  # former uids to those that hold them
+    groupings: Groupings = field(default_factory=Groupings)  # those that the ranking knew
 
 
 class Reading:
@@ -94,23 +102,32 @@ class Reading:
                 if commit == self._index.commit and not self._index.fault:
                     return
                 made_of = home.records.incidents_of_commit()
-                incidents = self._index.incidents
+                index = replace(self._index, groupings=ranked_groupings(home))
                 if made_of != self._made_of:
                     incidents = index_of(home)
+                    heirs = incidents.select("supersedes", "uid").explode("supersedes").drop_nulls()
+                    likeness = Likeness(incidents)
+                    index = replace(
+                        index, incidents=incidents, heirs=dict(heirs.rows()), likeness=likeness
+                    )
                     self._made_of = made_of
         except HauberkError as error:
-            self._index = Index(self._index.commit, self._index.incidents, str(error))
+            self._index = replace(self._index, fault=str(error))
         except Exception as error:  # noqa: BLE001  # shown on the health page; the next look may do
-            said = f"{type(error).__name__}: {error}"
-            self._index = Index(self._index.commit, self._index.incidents, said)
+            self._index = replace(self._index, fault=f"{type(error).__name__}: {error}")
         else:
-            self._index = Index(commit, incidents)
+            self._index = replace(index, commit=commit, fault="")
 
     def incident(self, uid: str) -> Incident | None:
         """An incident whole, by its exact uid."""
         with self.open() as home:
             stored = home.records.incident(uid) if uid else None
         return load_incident(stored) if stored is not None and stored.uid == uid else None
+
+    def alerts_around(self, incident: Incident) -> pl.DataFrame:
+        """What other products said of its hosts about its time (ALERTS_SCHEMA), rarest first."""
+        with self.open() as home:
+            return alerts_around(home, incident)
 
     def timeline(self, incident: Incident, uids: Sequence[str]) -> pl.DataFrame:
         """Some findings of an incident in order of time: TIMELINE and their uids."""
@@ -158,8 +175,11 @@ def _row(stored: StoredIncident) -> dict[str, object]:
         "above_budget": stored.above_budget,
         "entities": entities[:_ENTITIES],
         "tactics": tactics,
-        "findings": len(_texts(body.get("findings"))),
+        "findings": len(_texts(body.get("findings"))) - len(_texts(body.get("context"))),
         "events": _number(body.get("event_count")),
+        "techniques": _texts(body.get("techniques")),
+        "analytics": _texts(body.get("analytics")),
+        "supersedes": _texts(body.get("supersedes")),
         "text": "\n".join((title, stored.uid, *entities))[:_TEXT].lower(),
     }
 

@@ -3,11 +3,11 @@
 Times are microseconds since 1970 (UTC). `migrations/` makes these tables; a test holds both equal.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Table
 from sqlalchemy import Text as _Text
 from sqlalchemy.dialects.postgresql import TEXT
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The newest migration."""
 
 # Ordered and compared by bytes, as SQLite does, whatever language a server was set up for.
@@ -69,7 +69,8 @@ failures = Table(
     Column("last", BigInteger, nullable=False),
 )
 
-# Where an incident stands; one row for each that somebody has touched.
+# Where an incident stands; one row for each that somebody has touched. `judged_findings` and
+# `judged_odds` (log2) are what it had when it was judged, 0 where nobody did or nothing is known.
 cases = Table(
     "cases",
     metadata,
@@ -78,6 +79,8 @@ cases = Table(
     Column("assignee", Text, nullable=False),
     Column("verdict", Text, nullable=False),
     Column("last_act", BigInteger, nullable=False),
+    Column("judged_findings", BigInteger, nullable=False, server_default="0"),
+    Column("judged_odds", Float, nullable=False, server_default="0"),
 )
 
 # Everything that anybody did, in order; `entered` once the home's ledger has it.

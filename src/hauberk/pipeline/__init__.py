@@ -2,7 +2,7 @@
 
 from .acts import Acts, leave, take_waiting
 from .explaining import Explained, explain_event, explain_file, find_rule
-from .groupings import GROUPED, groupings_of, holder
+from .groupings import GROUPED, groupings_of, holder, ranked_groupings
 from .hunting import Hunt, hunt
 from .incidents import load_incident, stored_incident
 from .interface import (
@@ -37,13 +37,14 @@ from .scan import scan
 from .signing import REFUSED as STATEMENT_REFUSED
 from .signing import STATEMENT
 from .suppressing import Trial, draft, lift, list_suppressions, suppress, tried
-from .surrounding import ALERTS_SCHEMA, alerts_around, each_around
+from .surrounding import ALERTS_SCHEMA, MAX_ALERTS, alerts_around, each_around
 from .verdicts import verdicts_of
 
 __all__ = [
     "ALERTS_SCHEMA",
     "GROUPED",
     "LABEL_SCHEMA",
+    "MAX_ALERTS",
     "STATEMENT",
     "STATEMENT_REFUSED",
     "Accounting",
@@ -93,6 +94,7 @@ __all__ = [
     "mark_gold",
     "policy_of",
     "proposals_of",
+    "ranked_groupings",
     "replay",
     "retain",
     "rule_records",

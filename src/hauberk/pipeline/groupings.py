@@ -89,8 +89,7 @@ def groupings_of(home: Home, *, until: int | None = None) -> Groupings:
 
     What the last ranking knew is taken from its state, and only what came later is read.
     """
-    state = home.records.state(STATE)
-    known = _loaded(state) if state else Groupings()
+    known = ranked_groupings(home)
     if until is not None and until < known.until:
         known = Groupings()
     stop = home.ledger.size if until is None else until
@@ -104,6 +103,12 @@ def groupings_of(home: Home, *, until: int | None = None) -> Groupings:
             given[act] |= _found(entry)
     rows = pl.DataFrame(list(given.values()), schema=GROUPING_SCHEMA, orient="row")
     return Groupings(pl.concat([known.given, rows]), stop, known.until)
+
+
+def ranked_groupings(home: Home) -> Groupings:
+    """The groupings that the last ranking knew."""
+    state = home.records.state(STATE)
+    return _loaded(state) if state else Groupings()
 
 
 def grouping_facts(groupings: Groupings) -> dict[str, object]:

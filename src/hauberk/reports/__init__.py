@@ -12,7 +12,7 @@ from .labels import (
     write_labels,
 )
 from .lines import finding_line, incident_line, pace_line
-from .measures import Measures, Times, measure, print_measures
+from .measures import FEW, Measures, Times, measure, measures_within, print_measures
 from .models import (
     as_facts,
     decision_lines,
@@ -45,6 +45,7 @@ from .words import bits, count, entity_phrases, moment, percent, plain, span, ta
 
 __all__ = [
     "CATALOGUE",
+    "FEW",
     "HEIGHT",
     "WIDTH",
     "Answer",
@@ -74,6 +75,7 @@ __all__ = [
     "lineage",
     "listed",
     "measure",
+    "measures_within",
     "moment",
     "navigator_layer",
     "number",

@@ -108,28 +108,55 @@ def measure(
     home_path: Path, since: datetime | None = None, until: datetime | None = None
 ) -> Measures:
     """Measure a home. Raises UsageError where there is none."""
+    return measures_within(home_path, [(since, until)])[0]
+
+
+def measures_within(
+    home_path: Path, spans: Sequence[tuple[datetime | None, datetime | None]]
+) -> list[Measures]:
+    """The measures of several spans of time, from one reading. Raises UsageError."""
     with Home.open(home_path, read_only=True) as home:
         log = _read(home)
         stored = {one.uid: one for one in home.records.each_incident()}
         heirs = _heirs(stored.values())
-
-        def within(time: datetime) -> bool:
-            return (since is None or time >= since) and (until is None or time < until)
-
-        first_told: dict[str, datetime] = {}
+        told: dict[str, datetime] = {}
         for uid, time in (log.told or log.ranked).items():
             heir = heirs.get(uid, uid)
-            first_told[heir] = min(time, first_told.get(heir, time))
-        told = {uid: time for uid, time in sorted(first_told.items()) if within(time)}
-        acts = sorted(log.acts, key=lambda one: one.at)
-        for one in acts:
+            told[heir] = min(time, told.get(heir, time))
+        log.acts.sort(key=lambda one: one.at)
+        for one in log.acts:
             one.incident = heirs.get(one.incident, one.incident)
-        by_incident: dict[str, list[_Act]] = defaultdict(list)
-        for one in acts:
-            if one.incident and one.kind in _ACKNOWLEDGED:
-                by_incident[one.incident].append(one)
-        came = _came(home, log, [stored[uid] for uid in told if uid in stored])
-    minutes = _minutes(acts)
+        asked = [
+            stored[uid]
+            for uid, time in sorted(told.items())
+            if uid in stored and any(_in(span, time) for span in spans)
+        ]
+        came = _came(home, log, asked)
+    return [_within(log, stored, told, came, span) for span in spans]
+
+
+_Span = tuple[datetime | None, datetime | None]
+
+
+def _in(span: _Span, time: datetime) -> bool:
+    since, until = span
+    return (since is None or time >= since) and (until is None or time < until)
+
+
+def _within(
+    log: _Log,
+    stored: Mapping[str, StoredIncident],
+    first_told: Mapping[str, datetime],
+    all_came: Mapping[str, datetime],
+    span: _Span,
+) -> Measures:
+    told = {uid: time for uid, time in sorted(first_told.items()) if _in(span, time)}
+    came = {uid: time for uid, time in all_came.items() if uid in told}
+    by_incident: dict[str, list[_Act]] = defaultdict(list)
+    for one in log.acts:
+        if one.incident and one.kind in _ACKNOWLEDGED:
+            by_incident[one.incident].append(one)
+    minutes = _minutes(log.acts)
     worked = [minutes[uid] for uid in told if uid in minutes]
     verdicts = _verdicts(by_incident, told)
     judged = Counter(verdicts.values())
@@ -138,10 +165,10 @@ def measure(
     if log.budget and days:
         used = sum(days.values()) / (log.budget * len(days))
     return Measures(
-        since=since,
-        until=until,
-        alerts=sum(number for time, number in log.alerts if within(time)),
-        incidents=sum(within(time) for time in log.ranked.values()),
+        since=span[0],
+        until=span[1],
+        alerts=sum(number for time, number in log.alerts if _in(span, time)),
+        incidents=sum(_in(span, time) for time in log.ranked.values()),
         told=len(told),
         decided=len(verdicts),
         to_detect=_between(told, {uid: stored[uid].start for uid in told if uid in stored}),

@@ -1,19 +1,25 @@
 """An incident: what happened, why it is believed, and what people decide about it."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from hauberk.console import ranking
 from hauberk.console.accounts import Refused
-from hauberk.console.cases import State, Verdict
+from hauberk.console.cases import NEEDS_REASON, State, Verdict
 from hauberk.console.console import Console
-from hauberk.console.guard import Here, Sent, Who, needs
+from hauberk.console.guard import Here, Sent, Who, needs, visitor_of
 from hauberk.console.pages import page
 from hauberk.console.permissions import Permission
+from hauberk.console.playbooks import filled, library, proposed, steps
+from hauberk.console.questions import as_asked
+from hauberk.pipeline import MAX_ALERTS
 from hauberk.reports import HEIGHT, WIDTH, draw, evidence_row, weight_bars
+from hauberk.triage import Incident, log_odds
 
 router = APIRouter()
 
@@ -23,13 +29,20 @@ MAX_FINDINGS = 200
 MAX_EVENTS = 20
 """Events that are shown of one finding."""
 
+_UID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 Uid = Annotated[str, Path(max_length=64, pattern=r"^[0-9A-Za-z_-]+$")]
 
 
 @router.get("/incidents/{uid}", dependencies=needs(Permission.READ_INCIDENTS))
-def shown(request: Request, console: Here, uid: Uid) -> Response:
+def shown(
+    request: Request,
+    console: Here,
+    uid: Uid,
+    was: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
     """The page."""
-    return _page(request, console, uid, "", 200)
+    notice = f"{was} goes on in this incident." if _UID.fullmatch(was) else ""
+    return shown_page(request, console, uid, notice, 200)
 
 
 @router.get("/incidents/{uid}/findings/{finding}", dependencies=needs(Permission.READ_EVIDENCE))
@@ -56,88 +69,145 @@ def evidence(request: Request, console: Here, uid: Uid, finding: Uid) -> Respons
     )
 
 
+@router.get("/incidents/{uid}/around", dependencies=needs(Permission.READ_INCIDENTS))
+def around(request: Request, console: Here, uid: Uid) -> Response:
+    """What other products said of its hosts from the day before it to the day after."""
+    incident = console.reading.incident(uid)
+    if incident is None:
+        raise HTTPException(404)
+    part = "HX-Request" in request.headers
+    alerts = console.reading.alerts_around(incident)
+    return page(
+        request,
+        "_around.html.j2" if part else "around.html.j2",
+        one=incident,
+        alerts=alerts.to_dicts(),
+        most=MAX_ALERTS,
+    )
+
+
+@router.get("/incidents/{uid}/playbooks/{name}", dependencies=needs(Permission.READ_INCIDENTS))
+def playbook(console: Here, uid: Uid, name: Uid) -> Response:
+    """A playbook with this incident's entities in it, as CACAO 2.0 JSON."""
+    incident, found = console.reading.incident(uid), library().get(name)
+    if incident is None or found is None:
+        raise HTTPException(404)
+    headers = {"Content-Disposition": f'attachment; filename="{found.name}-{uid[:12]}.json"'}
+    return JSONResponse(filled(found, incident, console.clock()), headers=headers)
+
+
 @router.post("/incidents/{uid}/verdict", dependencies=needs(Permission.JUDGE_INCIDENTS))
 def judge(request: Request, console: Here, sent: Sent, who: Who, uid: Uid) -> Response:
     """Give a verdict."""
 
-    def done() -> None:
+    def done(incident: Incident) -> None:
         if sent.one("verdict") not in set(Verdict):
             raise Refused("Choose a verdict.")
-        verdict = Verdict(sent.one("verdict"))
+        verdict, reason = Verdict(sent.one("verdict")), sent.one("reason")
+        if console.questions.of(who) == uid:
+            if not reason.strip():
+                raise Refused(NEEDS_REASON)
+            console.cases.answer(uid, verdict, who.name, console.clock(), reason)
+            return
         console.cases.judge(
-            uid, verdict, sent.one("reason"), who.name, sent.number("seen"), console.clock()
-        )
+            uid, verdict, reason, who.name, sent.number("seen"), console.clock(),
+            findings=len(incident.findings) - len(incident.context),
+            odds=log_odds(incident.probability),
+        )  # fmt: skip
 
-    return _act(request, console, uid, done)
+    return act_on(request, console, uid, done)
 
 
 @router.post("/incidents/{uid}/state", dependencies=needs(Permission.WORK_INCIDENTS))
 def move(request: Request, console: Here, sent: Sent, who: Who, uid: Uid) -> Response:
     """Move the work on, or open it again."""
 
-    def done() -> None:
+    def done(_: Incident) -> None:
         if sent.one("state") not in set(State):
             raise Refused("Choose a state.")
         state = State(sent.one("state"))
         console.cases.set_state(uid, state, who.name, sent.number("seen"), console.clock())
 
-    return _act(request, console, uid, done)
+    return act_on(request, console, uid, done)
 
 
 @router.post("/incidents/{uid}/assign", dependencies=needs(Permission.WORK_INCIDENTS))
 def assign(request: Request, console: Here, sent: Sent, who: Who, uid: Uid) -> Response:
     """Say who works on it."""
 
-    def done() -> None:
+    def done(_: Incident) -> None:
         console.cases.assign(
             uid, sent.one("assignee"), who.name, sent.number("seen"), console.clock()
         )
 
-    return _act(request, console, uid, done)
+    return act_on(request, console, uid, done)
 
 
 @router.post("/incidents/{uid}/comment", dependencies=needs(Permission.WORK_INCIDENTS))
 def comment(request: Request, console: Here, sent: Sent, who: Who, uid: Uid) -> Response:
     """Say something about it."""
 
-    def done() -> None:
+    def done(_: Incident) -> None:
         console.cases.comment(uid, sent.one("text"), who.name, console.clock())
 
-    return _act(request, console, uid, done)
+    return act_on(request, console, uid, done)
 
 
-def _act(request: Request, console: Console, uid: str, act: Callable[[], None]) -> Response:
-    if console.reading.incident(uid) is None:
-        raise HTTPException(404)
+def act_on(
+    request: Request, console: Console, uid: str, act: Callable[[Incident], None]
+) -> Response:
+    """Do something about an incident, and show it again, or say why it was refused."""
+    incident = console.reading.incident(uid)
+    if incident is None:
+        heir = console.reading.index.heirs.get(uid, "")
+        moved = f"{uid} goes on in this incident. Nothing was done: look at it first."
+        return shown_page(request, console, heir, moved, 409)
     try:
-        act()
+        act(incident)
     except Refused as refused:
-        return _page(request, console, uid, str(refused), 409)
+        return shown_page(request, console, uid, str(refused), 409)
     console.changes += 1
     return RedirectResponse(f"/incidents/{uid}", 303)
 
 
-def _page(request: Request, console: Console, uid: str, notice: str, status: int) -> Response:
+def shown_page(request: Request, console: Console, uid: str, notice: str, status: int) -> Response:
+    """The page of an incident, or of the one that it goes on in."""
     incident = console.reading.incident(uid)
+    index = console.reading.index
     if incident is None:
-        raise HTTPException(404)
+        heir = index.heirs.get(uid, "")
+        if not heir or console.reading.incident(heir) is None:
+            raise HTTPException(404)
+        return RedirectResponse(f"/incidents/{heir}?was={uid}", 303)
+    who = visitor_of(request)
+    asked = console.questions.of(who)
     worth = {one.finding_uid: one.bits for one in incident.reasons}
     strongest = sorted(incident.findings, key=lambda one: -worth.get(one, 0.0))[:MAX_FINDINGS]
     findings = console.reading.timeline(incident, strongest)
-    case, history = console.cases.case(uid)
+    case, history = as_asked(
+        *console.cases.case(uid, incident.supersedes), who.name, asked=asked == uid
+    )
     return page(
         request,
         "incident.html.j2",
         status,
         one=incident,
         timeline=[(row, worth.get(row["uid"])) for row in findings.to_dicts()],
+        context=frozenset(incident.context),
         left_out=len(incident.findings) - findings.height,
         graph=draw(incident.links),
         width=WIDTH,
         height=HEIGHT,
         bars=weight_bars(incident),
         case=case,
+        grown=case.has_grown(
+            len(incident.findings) - len(incident.context), log_odds(incident.probability)
+        ),
         history=history,
+        regrouped=console.stories.of(uid, incident.supersedes, index.groupings),
+        merged_into=console.stories.merged_into(case),
+        alike=_alike(console, uid, asked),
+        playbooks=[(one, steps(one.playbook, incident)) for one in proposed(incident)],
         waiting=console.handover.standing(),
         notice=notice,
         verdicts=[one.value for one in Verdict],
@@ -148,3 +218,17 @@ def _page(request: Request, console: Console, uid: str, notice: str, status: int
             if one.disabled is None and Permission.WORK_INCIDENTS in one.permissions
         ],
     )
+
+
+def _alike(console: Console, uid: str, asked: str) -> list[dict[str, object]]:
+    """Similar incidents: what both have, where they stand, and why people decided so."""
+    index = console.reading.index
+    found = index.likeness.to(uid) if index.likeness is not None else []
+    uids = [one.uid for one in found]
+    rows = ranking.rows_of(index.incidents, console.questions.cases(asked), uids)
+    reasons = console.cases.reasons([one for one in uids if one != asked])
+    return [
+        {**rows[one.uid], "like": one, "reason": reasons.get(one.uid, "")}
+        for one in found
+        if one.uid in rows
+    ]

@@ -20,7 +20,7 @@ def shown(  # a parameter for each filter
     request: Request,
     console: Here,
     who_asks: Who,
-    state: Annotated[str, Query(max_length=20)] = ranking.OPEN,
+    state: Annotated[str, Query(max_length=24)] = ranking.OPEN,
     who: Annotated[str, Query(max_length=64)] = ranking.ANYBODY,
     least: Annotated[str, Query(max_length=3)] = "0",
     text: Annotated[str, Query(max_length=200)] = "",
@@ -30,7 +30,9 @@ def shown(  # a parameter for each filter
     """The queue, or for htmx the part of it that filters change."""
     wanted = Filter(state, who, _number(least), text, bool(below), _number(page_number))
     index = console.reading.index
-    found = ranking.queue(index.incidents, console.cases.all(), wanted, who_asks.name)
+    asked = console.questions.of(who_asks)
+    incidents, cases = console.questions.index(asked), console.questions.cases(asked)
+    found = ranking.queue(incidents, cases, wanted, who_asks.name)
     part = "HX-Request" in request.headers
     return page(
         request,
@@ -39,7 +41,7 @@ def shown(  # a parameter for each filter
         wanted=wanted,
         fault=index.fault,
         commit=index.commit,
-        states=[one.value for one in State],
+        states=[*(one.value for one in State), ranking.GROWN],
         least_choices=ranking.LEAST,
     )
 
