@@ -106,7 +106,7 @@ class Handover:
         if missing:
             self._inbox.append(missing)
         try:
-            with Home.open(self._home, create=False) as home:
+            with Home.open(self._home, create=False, clock=self._clock) as home:
                 take_waiting(home)
         finally:
             self._note_entered()
