@@ -49,7 +49,7 @@
       k: () => go(-1),
       t: turn,
       u: () => document.querySelector("[data-up]")?.click(),
-      v: () => document.querySelector("#verdict input")?.focus(),
+      v: () => document.querySelector("#verdict input:not([type=hidden])")?.focus(),
       c: () => document.getElementById("comment")?.focus(),
       "/": () => search?.focus(),
       "?": () => help?.showModal(),
