@@ -114,6 +114,9 @@ def test_votes_lead_to_a_grant_and_promotions_to_live_and_a_rollback_down_again(
     assert registry.versions[uid].stage is Stage.RETIRED
     assert registry.versions[uid].moves[-1].reason == "too loud (rex, in the console)"
     assert not registry.faults
+    audit = sam.browser.get("/audit").text
+    assert "about tiny-domains@1.0.0" in audit
+    assert "about domain" in audit
     assert "Rules alone" in rex.browser.get("/models").text
     assert rex.post("/models/tasks/domain/rollback", reason="again").status_code == 409
     assert verify_models(home, verify(home)).ok

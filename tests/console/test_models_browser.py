@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,10 @@ def registry_of(home: Path) -> Any:
         return read_registry(opened)
 
 
+def stands(home: Path, uid: str, stage: Stage) -> bool:
+    return bool(registry_of(home).versions[uid].stage is stage)
+
+
 def test_two_people_approve_raise_and_roll_back_a_model(
     address: str, secrets_of: dict[str, bytes], office: Any, home: Path, tmp_path: Path
 ) -> None:
@@ -203,14 +208,14 @@ def test_two_people_approve_raise_and_roll_back_a_model(
             page.wait_for_selector("#sign:not([hidden])")
             page.click("#sign")
             page.wait_for_url(where)
-            until(lambda stage=stage: registry_of(home).versions[uid].stage is stage, 120)
+            until(partial(stands, home, uid, stage), 120)
 
         page = pages["pia"]
         page.goto(f"{address}/models")
         accessible(page)
         page.fill("#why-domain", "too loud")
         page.click("text=Roll back domain")
-        took = until(lambda: registry_of(home).versions[uid].stage is Stage.RETIRED)
+        took = until(partial(stands, home, uid, Stage.RETIRED))
         assert took < 8  # 1 to 3 s by itself; others use this machine as well
         page.wait_for_url(f"{address}/models")
         page.reload()

@@ -1,12 +1,12 @@
 """What the pages of models know: the registry of the home, cards, measures over time.
 
-The registry is folded from the proved ledger, anew whenever the ledger has grown.
+The registry is folded from the proved ledger, anew whenever that has got an entry of models.
 """
 
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -31,6 +31,8 @@ from .reading import Reading
 CARD = "card.md"
 MAX_CARD = 64 << 10
 """Bytes of a card that are shown."""
+
+_TYPES = (*ENTRY_PREFIXES, STATEMENT_REFUSED)
 
 MAX_MEASURES = 4000
 """Newest measures of a model that are drawn."""
@@ -63,10 +65,11 @@ class ModelRoom:
     def standing(self) -> Standing:
         """The registry as the ledger has it now."""
         with self._turn, self.open() as home:
-            size = home.ledger.size
-            if self._standing is None or self._standing.size != size:
-                self._standing = standing_of(home, size)
-            return self._standing
+            size, known = home.ledger.size, self._standing
+            if known is None or known.fault or size < known.size or _says(home, known.size, size):
+                known = standing_of(home, size)
+            self._standing = known = replace(known, size=size)
+            return known
 
     def answer(self, registry: Registry, version: Version) -> Clearance:
         """What a version lacks to be live."""
@@ -117,10 +120,16 @@ class ModelRoom:
             )
 
 
+def _says(home: Home, start: int, stop: int) -> bool:
+    """Whether entries of the ledger between two positions say anything of models."""
+    fresh = home.ledger.entries(start, stop) if start < stop else ()
+    return any(str(one.get("type")).startswith(_TYPES) for one in fresh)
+
+
 def standing_of(home: Home, size: int) -> Standing:
     """The registry of a home; empty where its ledger is not what was committed."""
     try:
-        entries = home.proven_entries((*ENTRY_PREFIXES, STATEMENT_REFUSED))
+        entries = home.proven_entries(_TYPES)
     except HomeDamagedError as error:
         return Standing(size, home.origin, fold((), home.origin), fault=str(error))
     refused = [one for one in entries if one.type == STATEMENT_REFUSED]

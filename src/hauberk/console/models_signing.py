@@ -8,7 +8,7 @@ import base64
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, insert, select
@@ -120,8 +120,17 @@ class StatementDesk:
                 admit_statement(home, registry, made)
             except HauberkError as error:
                 raise Refused(_sentence(error)) from error
+            version = registry.versions.get(str(body["statement"].get("artifact")))
+        said = body["statement"]
+        about = version.name if version else str(said.get("name") or said.get("task"))
+        what, signed = str(body["type"]), json.dumps(body)
         with self._database.write() as connection:
-            acts.enter(connection, now, ACT, by, what=str(body["type"]), signed=json.dumps(body))
+            acts.enter(connection, now, ACT, by, about=about, what=what, signed=signed)
+
+    def waiting(self) -> int:
+        """How many statements the home does not have yet."""
+        with self._database.read() as connection:
+            return sum(one.kind == ACT for one in acts.waiting(connection, 1000))
 
     def offer(self, name: str, text: str) -> None:
         """Remember a public key that somebody's browser made. Raises Refused."""
@@ -157,11 +166,6 @@ def days_of(registry: Registry) -> list[int]:
     """How long an approval may last, to choose from."""
     most = registry.authority.policy.approval_days
     return sorted({one for one in (7, 30, 90, most) if one <= most}, reverse=True)
-
-
-def until(now: datetime, days: int) -> str:
-    """The day that an approval of so many days ends on."""
-    return f"{now + timedelta(days=days):%Y-%m-%d}"
 
 
 def _read(signed: str) -> dict[str, Any]:

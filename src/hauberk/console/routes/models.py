@@ -1,5 +1,6 @@
 """Models: the registry, one version whole, the policy and persons in force."""
 
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -19,7 +20,7 @@ from hauberk.reports import lineage, number, when
 router = APIRouter()
 
 LADDER = (Stage.CANDIDATE, Stage.SHADOW, Stage.CANARY, Stage.LIVE)
-REFUSED_SHOWN = 5
+REFUSED_SHOWN, REFUSED_LASTS = 5, timedelta(days=1)
 
 Uid = Annotated[str, Path(max_length=64, pattern=r"^[0-9A-Za-z_.:-]+$")]
 
@@ -70,8 +71,8 @@ def shown_list(
         registry=registry,
         versions=[(one, console.models.answer(registry, one)) for one in _newest(registry)],
         slots=[(task, slot) for task, slot in slots if slot.history or slot.canary],
-        waiting=console.handover.standing(),
-        refused=_refused(standing, name),
+        waiting=console.signing.waiting(),
+        refused=_refused(standing, name, console.clock()),
         notice=notice,
         when=when,
     )
@@ -107,8 +108,8 @@ def shown_version(
         lines=lineage(registry, one),
         card=console.models.card(one),
         verdict=registry.verdict(one),
-        waiting=console.handover.standing(),
-        refused=_refused(standing, name),
+        waiting=console.signing.waiting(),
+        refused=_refused(standing, name, console.clock()),
         now=console.clock(),
         width=WIDTH,
         height=HEIGHT,
@@ -146,12 +147,14 @@ def _newest(registry: Registry) -> list[Version]:
     return sorted(registry.versions.values(), key=lambda one: -one.position)
 
 
-def _refused(standing: Standing, name: str) -> list[dict[str, str]]:
+def _refused(standing: Standing, name: str, now: datetime) -> list[dict[str, str]]:
     """Statements that somebody sent and the home did not take, newest first."""
+    since = now - REFUSED_LASTS
     own = [one for one in reversed(standing.refused) if one.body.get("by") == name]
     return [
         {"at": when(one.time), "reason": str(one.body.get("reason", ""))}
         for one in own[:REFUSED_SHOWN]
+        if one.time > since
     ]
 
 

@@ -137,5 +137,5 @@ def _page(request: Request, console: Console, notice: str = "", status: int = 20
         request, "models_people.html.j2", status,
         standing=standing, people=list(authority.people.values()), policy=authority.policy,
         offers=console.signing.offers(standing.registry), notice=notice,
-        waiting=console.handover.standing(),
+        waiting=console.signing.waiting(),
     )  # fmt: skip

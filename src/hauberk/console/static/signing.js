@@ -97,7 +97,9 @@
   const signing = async () => {
     const state = document.getElementById("signing-state");
     const button = document.getElementById("sign");
+    const instead = document.getElementById("elsewhere");
     if (!known.length) return;
+    instead.open = true;
     if (!(await able())) {
       show(state, "This browser cannot sign with Ed25519: sign it elsewhere, below.");
       return;
@@ -112,6 +114,7 @@
       show(state, `The registry does not know the key ${key.id} of this browser. Offer it under your account, or sign it elsewhere, below.`);
       return;
     }
+    instead.open = false;
     button.hidden = false;
     button.addEventListener("click", async () => {
       button.disabled = true;
