@@ -12,6 +12,7 @@ from hauberk.console import Console
 from hauberk.console.guard import check_routes, permission_of
 from hauberk.console.permissions import ROLES, Permission, Role
 from hauberk.console.routes import ROUTERS
+from hauberk.console.tokens import SCOPES
 
 ROUTES = [
     (method, route.path, permission_of(route))
@@ -20,7 +21,7 @@ ROUTES = [
     if isinstance(route, APIRoute)
     for method in sorted(route.methods or ())
 ]
-PASSED = {200, 303, 404, 409, 410, 400, 401}
+PASSED = {200, 303, 404, 409, 410, 400, 401, 422}
 """Answers of routes that let somebody in: what they asked for may still be wrong."""
 
 
@@ -31,7 +32,16 @@ def address(path: str, incident: str) -> str:
         .replace("{token}", "none")
         .replace("{name}", "nobody-of-that-name")
         .replace("{version}", "0")
+        .replace("{provider}", "none")
     )
+
+
+def token_of(console: Console, owner: Any, clock: Any, *scopes: Permission) -> str:
+    """An API token of somebody who has just signed in."""
+    held = owner.browser.cookies["__Host-hauberk"]
+    visitor = console.sessions.visitor(held, clock())
+    assert visitor is not None
+    return console.tokens.make(visitor, "test", [one.value for one in scopes], 7, clock())
 
 
 def test_the_table_of_routes_is_the_applications(app: FastAPI) -> None:
@@ -95,7 +105,12 @@ def test_nobody_gets_to_public_routes_alone(
         where = address(path, incident)
         answer = stranger.request(method, where, headers={"sec-fetch-site": "same-origin"})
         if permission is Permission.PUBLIC:
-            assert answer.status_code in {200, 404, 410, 403}, (method, path)
+            # 401: no such provider, and no sign-in that was begun.
+            assert answer.status_code in {200, 404, 410, 403, 401}, (method, path)
+        elif path.startswith("/api/"):
+            assert answer.status_code == 401, (method, path)
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["www-authenticate"] == "Bearer"
         elif method == "GET" and path != "/live":
             assert answer.status_code == 303, (method, path)
             assert answer.headers["location"].startswith("/sign-in?back=")
@@ -159,3 +174,55 @@ def test_bodies_are_bounded(browser: Callable[[], TestClient]) -> None:
     stranger = browser()
     assert stranger.post("/sign-in", content=b"x" * 70_000).status_code == 413
     assert stranger.post("/sign-in", content=iter([b"x"])).status_code == 411
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_token_of_one_scope_gets_to_the_routes_of_that_scope_alone(
+    scope: Permission,
+    person: Callable[..., Any],
+    browser: Callable[[], TestClient],
+    console: Console,
+    clock: Any,
+    incident: str,
+) -> None:
+    token = token_of(console, person(*Role, name="all"), clock, scope)
+    program = browser()
+    program.headers["authorization"] = f"Bearer {token}"
+    reached = 0
+    for method, path, permission in ROUTES:
+        answer = program.request(method, address(path, incident))
+        if not path.startswith("/api/"):
+            if permission is not Permission.PUBLIC:
+                assert answer.status_code in {303, 401}, (method, path)
+        elif permission in {scope, Permission.OWN_ACCOUNT}:
+            assert answer.status_code in {200, 404, 422}, (method, path, answer.text)
+            reached += permission is scope
+        else:
+            assert answer.status_code == 403, (method, path)
+            assert "needs the permission" in answer.json()["detail"]
+    assert reached
+
+
+def test_the_scopes_are_what_routes_of_the_api_need() -> None:
+    needed = {permission for _, path, permission in ROUTES if path.startswith("/api/")}
+    assert needed == {*SCOPES, Permission.OWN_ACCOUNT}
+
+
+def test_a_token_can_do_no_more_than_its_owner_still_may(
+    person: Callable[..., Any],
+    browser: Callable[[], TestClient],
+    console: Console,
+    clock: Any,
+    incident: str,
+) -> None:
+    analyst = person(Role.ANALYST)
+    person(Role.ADMINISTRATOR)
+    token = token_of(console, analyst, clock, Permission.JUDGE_INCIDENTS)
+    program = browser()
+    program.headers["authorization"] = f"Bearer {token}"
+    where = f"/api/v1/incidents/{incident}/verdict"
+    assert program.post(where, json={}).status_code == 422
+    console.accounts.give_roles("analyst", [Role.VIEWER], "test", clock())
+    assert program.post(where, json={}).status_code == 403
+    console.accounts.disable("analyst", "test", clock())
+    assert program.post(where, json={}).status_code == 401

@@ -16,7 +16,7 @@ from .database import Database, from_micros, to_micros
 from .passwords import Passwords
 from .permissions import Permission, Role, permissions_of
 from .sealing import Seal
-from .tables import accounts, invitations, sessions
+from .tables import accounts, invitations, passkeys, sessions, tokens
 
 LINK_LASTS = timedelta(hours=24)
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,38}[a-z0-9])?")
@@ -34,6 +34,7 @@ class Account:
     roles: tuple[Role, ...]
     created: datetime
     disabled: datetime | None
+    has_password: bool = True
 
     @property
     def permissions(self) -> frozenset[Permission]:
@@ -130,9 +131,10 @@ class Accounts:
     def invitation(self, token: str, now: datetime) -> Invitation:
         """What a link is for. Raises Refused where it was used, has expired or never was."""
         with self._database.read() as connection:
-            return self._opened(connection, token, now)
+            return self.opened(connection, token, now)
 
-    def _opened(self, connection: Connection, token: str, now: datetime) -> Invitation:
+    def opened(self, connection: Connection, token: str, now: datetime) -> Invitation:
+        """As `invitation`, in a transaction of the caller."""
         query = select(invitations).where(invitations.c.token == digest(token))
         row = connection.execute(query).first()
         if row is None or from_micros(row.expires) <= now:
@@ -163,7 +165,7 @@ class Accounts:
             raise Refused("The code is not the one that your app should show now.")
         hashed = self._passwords.hashed(password)
         with self._database.write() as connection:
-            invited = self._opened(connection, token, now)  # nobody was faster
+            invited = self.opened(connection, token, now)  # nobody was faster
             connection.execute(delete(invitations).where(invitations.c.token == digest(token)))
             known = find_account(connection, name)
             roles = (*invited.roles, *also) if first else invited.roles
@@ -183,7 +185,10 @@ class Accounts:
                 )
             else:
                 connection.execute(update(accounts).where(accounts.c.name == name).values(values))
-                connection.execute(delete(sessions).where(sessions.c.account == name))
+                # Whoever else had got in goes: a new link is what one asks for after a theft.
+                end_sessions(connection, name)
+                connection.execute(delete(passkeys).where(passkeys.c.account == name))
+                connection.execute(delete(tokens).where(tokens.c.account == name))
             kind = "account-made" if known is None else "account-renewed"
             said = ", ".join(known.roles if known else roles)
             acts.enter(connection, now, kind, name, account=name, roles=said)
@@ -209,11 +214,48 @@ class Accounts:
                     update(accounts).where(accounts.c.name == name).values(totp_step=step)
                 )
                 lockout.succeeded(connection, name, address)
-                acts.enter(connection, now, "signed-in", name, account=name, address=address)
+                acts.enter(
+                    connection, now, "signed-in", name,
+                    account=name, address=address, means="password",
+                )  # fmt: skip
                 return _account(row)
             if lockout.failed(connection, name, address, now) and row is not None:
                 acts.enter(connection, now, "locked-out", "", account=name, address=address)
         raise Refused("Name, password and code do not belong together.")
+
+    def change_password(
+        self, name: str, password: str, code: str, new: str, again: str, *,
+        session: str, address: str, now: datetime,
+    ) -> None:  # fmt: skip
+        """Change one's own password; other sessions end. Raises Refused.
+
+        A wrong password or code counts as a failed sign-in does.
+        """
+        with self._database.read() as connection:
+            pause = lockout.wait(connection, name, address, now)
+            row = connection.execute(select(accounts).where(accounts.c.name == name)).one()
+        if pause > timedelta(0):
+            raise Refused(f"Too many failed tries. Wait {int(pause.total_seconds()) + 1} seconds.")
+        if not row.password:
+            raise Refused("This account has no password: its single sign-on has.")
+        if fault := passwords.fault_of(new, again, name):
+            raise Refused(fault)
+        knows = self._passwords.holds(row.password, password)
+        hashed = self._passwords.hashed(new)
+        with self._database.write() as connection:
+            row = connection.execute(select(accounts).where(accounts.c.name == name)).one()
+            step = None
+            if knows:
+                step = totp.matching_step(self._seal.open(row.totp), code, now, row.totp_step)
+            if step is not None:
+                values = {"password": hashed, "totp_step": step}
+                connection.execute(update(accounts).where(accounts.c.name == name).values(values))
+                end_sessions(connection, name, but=session)
+                acts.enter(connection, now, "password-changed", name, account=name)
+                return
+            if lockout.failed(connection, name, address, now):
+                acts.enter(connection, now, "locked-out", "", account=name, address=address)
+        raise Refused("Password and code do not belong together.")
 
     def give_roles(self, name: str, roles: Sequence[Role], by: str, now: datetime) -> None:
         """Give somebody these roles in place of theirs. Raises Refused."""
@@ -221,7 +263,7 @@ class Accounts:
             _found(connection, name)
             values = {"roles": json.dumps(list(roles))}
             connection.execute(update(accounts).where(accounts.c.name == name).values(values))
-            _keep_an_administrator(connection)
+            keep_an_administrator(connection)
             acts.enter(connection, now, "roles", by, account=name, roles=", ".join(roles))
 
     def disable(self, name: str, by: str, now: datetime, *, disabled: bool = True) -> None:
@@ -231,13 +273,19 @@ class Accounts:
             values = {"disabled": to_micros(now) if disabled else None}
             connection.execute(update(accounts).where(accounts.c.name == name).values(values))
             if disabled:
-                connection.execute(delete(sessions).where(sessions.c.account == name))
+                end_sessions(connection, name)
                 connection.execute(delete(invitations).where(invitations.c.name == name))
-            _keep_an_administrator(connection)
+            keep_an_administrator(connection)
             acts.enter(connection, now, "disabled" if disabled else "enabled", by, account=name)
 
 
-def _keep_an_administrator(connection: Connection) -> None:
+def end_sessions(connection: Connection, name: str, but: str = "") -> int:
+    """End somebody's sessions, all `but` one; how many."""
+    query = delete(sessions).where(sessions.c.account == name, sessions.c.uid != but)
+    return int(connection.execute(query).rowcount)
+
+
+def keep_an_administrator(connection: Connection) -> None:
     """Refuse, and with it the transaction, what would leave nobody who changes people."""
     everybody = [_account(row) for row in connection.execute(select(accounts))]
     if not any(
@@ -271,4 +319,5 @@ def _account(row: Any) -> Account:  # a row has no static type in SQLAlchemy
         _roles(row.roles),
         from_micros(row.created),
         None if row.disabled is None else from_micros(row.disabled),
+        bool(row.password),
     )

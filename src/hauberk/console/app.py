@@ -1,19 +1,20 @@
 """The console as an ASGI application."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from hauberk.errors import HauberkError
 
 from .console import Console
-from .guard import Forbidden, SignInNeeded, check_routes
+from .guard import Forbidden, SignInNeeded, check_routes, is_api
 from .pages import page
 from .routes import ROUTERS
 from .shield import SAFE, Shield
@@ -52,6 +53,8 @@ def application(console: Console, hosts: Collection[str]) -> FastAPI:
 async def _sign_in(request: Request, error: Exception) -> Response:
     """To the sign-in page; whoever cannot follow there is told by the status."""
     assert isinstance(error, SignInNeeded)
+    if is_api(request):
+        return _problem(401, "Send an API token, or sign in.", {"WWW-Authenticate": "Bearer"})
     path = f"/sign-in?{urlencode({'back': error.back})}"
     if "HX-Request" in request.headers:
         return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
@@ -66,12 +69,22 @@ async def _forbidden(request: Request, error: Exception) -> Response:
 
 async def _not_found(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if is_api(request):
+        said = "There is no such thing here." if error.status_code == 404 else error.detail
+        return _problem(error.status_code, said, error.headers)
     if error.status_code == 404:
         return _message(request, 404, "Not here", "There is no such page, or it is gone.")
     return _message(request, error.status_code, "That did not work", error.detail)
 
 
-async def _misread(request: Request, _error: Exception) -> Response:
+async def _misread(request: Request, error: Exception) -> Response:
+    if is_api(request):
+        assert isinstance(error, RequestValidationError)
+        told = "; ".join(
+            f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}"
+            for one in error.errors()[:8]
+        )
+        return _problem(422, told[:1000])
     return _message(request, 400, "Not understood", "This address or form is not one of ours.")
 
 
@@ -79,5 +92,13 @@ async def _faulty(request: Request, error: Exception) -> Response:
     return _message(request, 503, "The home cannot be read", str(error))
 
 
+def _problem(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """What the API says where it cannot do what was asked (RFC 9457)."""
+    problem = {"title": HTTPStatus(status).phrase, "status": status, "detail": text}
+    return JSONResponse(problem, status, dict(headers or {}), "application/problem+json")
+
+
 def _message(request: Request, status: int, title: str, text: str) -> Response:
+    if is_api(request):
+        return _problem(status, text)
     return page(request, "message.html.j2", status, title=title, text=text)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hauberk.store import load_settings
+
 from .accounts import Accounts
 from .cases import Cases
 from .database import Database, open_database
@@ -14,6 +16,8 @@ from .hunts import Hunts
 from .measures import Measuring
 from .models_reading import ModelRoom
 from .models_signing import StatementDesk
+from .oidc import Provider
+from .passkeys import Passkeys
 from .passwords import Cost, Passwords
 from .private_files import make_private_folder
 from .questions import Questions
@@ -21,8 +25,11 @@ from .reading import Reading
 from .rulebook import Rulebook
 from .sealing import Seal
 from .sessions import Sessions
+from .settings import read_identity
+from .sign_on import SignOn
 from .stories import Stories
 from .suppressing import Suppressing
+from .tokens import Tokens
 from .verifying import Verifying
 
 FOLDER = "console"
@@ -52,6 +59,9 @@ class Console:
     stories: Stories
     questions: Questions
     measuring: Measuring
+    passkeys: Passkeys
+    sign_on: SignOn
+    tokens: Tokens
     clock: Callable[[], datetime]
     stopping: threading.Event = field(default_factory=threading.Event)
     changes: int = 0
@@ -61,16 +71,20 @@ class Console:
         cls, home: Path, *, clock: Callable[[], datetime] = _now, cost: Cost | None = None
     ) -> "Console":
         """The console of a home that exists. Raises HauberkError."""
+        identity = read_identity(load_settings(home).table("identity"))
         folder = make_private_folder(home / FOLDER)
         database = open_database(home)
         hasher = Passwords(cost or Cost())
         reading = Reading(home)
         cases = Cases(database)
         models = ModelRoom(reading, clock)
+        seal = Seal.of(folder)
+        accounts = Accounts(database, hasher, seal)
+        providers = {one.name: Provider(one) for one in identity.providers}
         return cls(
             database,
-            Accounts(database, hasher, Seal.of(folder)),
-            Sessions(database),
+            accounts,
+            Sessions(database, identity.lengths),
             cases,
             reading,
             Handover(database, home, clock),
@@ -83,6 +97,9 @@ class Console:
             Stories(database),
             Questions(database, reading, cases),
             Measuring(home, clock),
+            Passkeys(database),
+            SignOn(database, accounts, seal, providers),
+            Tokens(database),
             clock,
         )
 

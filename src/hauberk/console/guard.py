@@ -9,15 +9,23 @@ from urllib.parse import parse_qsl, quote
 from fastapi import Depends, FastAPI, Request, params
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from .console import Console
 from .permissions import Permission
 from .sessions import Visitor
 from .shield import SAFE, set_cookie
+from .tokens import TooManyFailures
 
 SESSION_COOKIE = "__Host-hauberk"
 FORM_COOKIE = "__Host-hauberk-form"
+SIGN_ON_COOKIE = "__Host-hauberk-sign-on"
+"""Which browser began a single sign-on: the answer comes from another site, so Lax."""
+
+API = "/api/"
+"""Where addresses of the API begin: there, and nowhere else, API tokens are looked at."""
+
 LIVE_HEADER = "x-hauberk-live"
 """Marks requests that a page makes by itself."""
 
@@ -52,6 +60,10 @@ class Form:
             kept = value[:_MAX_FIELD].encode("utf-8", "replace").decode()
             clean = "".join(one for one in kept if one in "\n\t" or one.isprintable())
             self._fields.setdefault(name, []).append(clean)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a field was sent."""
+        return name in self._fields
 
     def one(self, name: str) -> str:
         """A field's value; empty where it is not there."""
@@ -100,20 +112,28 @@ class Needs:
     async def __call__(self, request: Request) -> None:
         """Raises SignInNeeded or Forbidden."""
         console = console_of(request)
-        by_hand = LIVE_HEADER not in request.headers
         token = request.cookies.get(SESSION_COOKIE, "")
-        visitor = await run_in_threadpool(
-            console.sessions.visitor, token, console.clock(), by_hand=by_hand
-        )
+        bearer = request.headers.get("authorization") if is_api(request) else None
+        visitor: Visitor | None
+        if bearer is not None:
+            if token:
+                raise HTTPException(400, "Send a token or a session, not both.")
+            visitor = await run_in_threadpool(_token_holder, request, bearer)
+        else:
+            by_hand = LIVE_HEADER not in request.headers
+            visitor = await run_in_threadpool(
+                console.sessions.visitor, token, console.clock(), by_hand=by_hand
+            )
         request.state.visitor = visitor
         if visitor is not None and visitor.token is not None:
             set_cookie(request, SESSION_COOKIE, visitor.token)
         if self.permission is not Permission.PUBLIC:
             if visitor is None:
                 raise SignInNeeded(_back(request))
-            if self.permission not in visitor.account.permissions:
+            if self.permission not in visitor.permissions:
                 raise Forbidden(f"This needs the permission to {self.permission}.")
-        if request.method not in SAFE:
+        # A token is no cookie: no other site can make a browser send it.
+        if request.method not in SAFE and bearer is None:
             await self._check_forgery(request, visitor)
 
     async def _check_forgery(self, request: Request, visitor: Visitor | None) -> None:
@@ -127,16 +147,47 @@ class Needs:
             raise Forbidden("This form is not from this session. Go back, reload, and try again.")
 
 
+def is_api(request: Request) -> bool:
+    """Whether this is asked of the API."""
+    return request.url.path.startswith(API)
+
+
+def address_of(request: Request) -> str:
+    """The network address that a request came from."""
+    return request.client.host if request.client else ""
+
+
+def _token_holder(request: Request, header: str) -> Visitor:
+    """Who sent an API token. Raises HTTPException."""
+    console = console_of(request)
+    scheme, _, token = header.partition(" ")
+    ask = {"WWW-Authenticate": "Bearer"}
+    if scheme.casefold() != "bearer":
+        raise HTTPException(401, "Send an API token: Authorization: Bearer hbk_...", ask)
+    try:
+        found = console.tokens.holder(token.strip(), address_of(request), console.clock())
+    except TooManyFailures as error:
+        raise HTTPException(429, str(error), {"Retry-After": str(error.seconds)}) from error
+    if found is None:
+        raise HTTPException(401, "This token is none, or has ended.", ask)
+    return found
+
+
 def needs(permission: Permission) -> list[params.Depends]:
     """The dependencies of a route that needs this permission."""
     return [Depends(Needs(permission))]
+
+
+def new_secret() -> str:
+    """What only one browser has."""
+    return secrets.token_urlsafe(32)
 
 
 def form_token(request: Request) -> str:
     """The token of forms that nobody is signed in for: the same in a cookie and in the form."""
     held = request.cookies.get(FORM_COOKIE, "")
     if len(held) != 43 or not held.replace("-", "").replace("_", "").isalnum():
-        held = secrets.token_urlsafe(32)
+        held = new_secret()
     set_cookie(request, FORM_COOKIE, held, strict=True)
     return held
 

@@ -26,8 +26,10 @@ _FREE = {"both": 3, "account": 12, "address": 30}
 
 
 def _subjects(name: str, address: str) -> Iterator[tuple[str, str]]:
+    """What is counted; without a name the address alone."""
     for kind, what in (("both", f"{name}\n{address}"), ("account", name), ("address", address)):
-        yield kind, f"{kind}:{hashlib.sha256(what.encode()).hexdigest()}"
+        if name or kind == "address":
+            yield kind, f"{kind}:{hashlib.sha256(what.encode()).hexdigest()}"
 
 
 def wait(connection: Connection, name: str, address: str, now: datetime) -> timedelta:

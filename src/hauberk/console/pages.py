@@ -34,6 +34,7 @@ NAVIGATION = (
     ("/health", "Sources and health", Permission.READ_HEALTH),
     ("/audit", "Audit", Permission.READ_AUDIT),
     ("/people", "People", Permission.READ_PEOPLE),
+    ("/settings", "Settings", Permission.READ_SETTINGS),
 )
 
 
@@ -62,7 +63,7 @@ def page(request: Request, template: str, status: int = 200, **context: object) 
     visitor: Visitor | None = getattr(request.state, "visitor", None)
     console = console_of(request)
     theme = request.cookies.get("hauberk-theme", "auto")
-    can = visitor.account.permissions if visitor else frozenset()
+    can = visitor.permissions if visitor else frozenset()
     text = _PAGES.get_template(template).render(
         visitor=visitor,
         csrf=visitor.csrf if visitor else "",

@@ -36,7 +36,7 @@ class Passwords:
             return self._hasher.hash(_normal(password))
 
     def holds(self, stored: str | None, password: str) -> bool:
-        """Whether this is the password; takes as long where there is no account (None)."""
+        """Whether this is the password; takes as long where there is none (None, or empty)."""
         if len(password) > MAX_LENGTH:
             return False
         try:
@@ -44,7 +44,7 @@ class Passwords:
                 right = self._hasher.verify(stored or self._nobody, _normal(password))
         except (VerificationError, InvalidHashError):
             return False
-        return right and stored is not None
+        return right and bool(stored)
 
 
 def fault_of(password: str, again: str, name: str) -> str | None:

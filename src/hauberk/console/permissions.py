@@ -49,6 +49,7 @@ class Permission(StrEnum):
     READ_AUDIT = "read audit"
     READ_PEOPLE = "read people"
     CHANGE_PEOPLE = "change people"
+    READ_SETTINGS = "read settings"
 
 
 class Role(StrEnum):
@@ -114,10 +115,16 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
             Permission.READ_AUDIT,
             Permission.READ_PEOPLE,
             Permission.CHANGE_PEOPLE,
+            Permission.READ_SETTINGS,
         }
     ),
     Role.AUDITOR: _READS
-    | {Permission.READ_EVIDENCE, Permission.READ_AUDIT, Permission.READ_PEOPLE},
+    | {
+        Permission.READ_EVIDENCE,
+        Permission.READ_AUDIT,
+        Permission.READ_PEOPLE,
+        Permission.READ_SETTINGS,
+    },
 }
 """Least privilege: who changes people reads no telemetry, who audits changes nothing."""
 

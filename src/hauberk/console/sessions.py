@@ -8,12 +8,16 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, insert, or_, select, update
 
 from . import acts
-from .accounts import Account, digest, find_account
+from .accounts import Account, Refused, digest, end_sessions, find_account
 from .database import Database, from_micros, to_micros
+from .permissions import Permission
 from .tables import sessions
 
 IDLE = timedelta(minutes=30)
 ABSOLUTE = timedelta(hours=12)
+FRESH = timedelta(minutes=15)
+"""How old a sign-in may be for what outlives the session: passkeys and tokens."""
+
 ROTATE = timedelta(minutes=15)
 GRACE = timedelta(seconds=60)
 """How long the former token still works: requests under way when it changed carry it."""
@@ -23,12 +27,32 @@ _NOTE_EVERY = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who is signed in, for one request. `token`: the browser gets it anew."""
+    """Somebody who is signed in, for one request. `token`: the browser gets it anew.
+
+    Whoever came by an API token has no session, and `scopes`, which bound what they may do.
+    """
 
     account: Account
     session: str
     csrf: str
     token: str | None = None
+    began: datetime | None = None
+    means: str = ""
+    scopes: frozenset[Permission] | None = None
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """What they may do in this request."""
+        if self.scopes is None:
+            return self.account.permissions
+        always = {Permission.PUBLIC, Permission.OWN_ACCOUNT}
+        return self.account.permissions & (self.scopes | always)
+
+    def fresh(self, now: datetime) -> None:
+        """Raises Refused where the sign-in is too old for what outlives the session."""
+        if self.began is None or now - self.began > FRESH:
+            minutes = FRESH // timedelta(minutes=1)
+            raise Refused(f"This needs a sign-in of the last {minutes} minutes. Sign in again.")
 
     @property
     def name(self) -> str:
@@ -40,13 +64,33 @@ class Visitor:
         return hmac.compare_digest(self.csrf.encode(), csrf.encode("utf-8", "replace"))
 
 
+@dataclass(frozen=True, slots=True)
+class SessionShown:
+    """A session, as its owner sees it in a list."""
+
+    uid: str
+    means: str
+    address: str
+    created: datetime
+    seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLengths:
+    """How long a session lives without its person, and in all."""
+
+    idle: timedelta = IDLE
+    absolute: timedelta = ABSOLUTE
+
+
 class Sessions:
     """The sessions of a console."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lengths: SessionLengths | None = None) -> None:
         self._database = database
+        self.lengths = lengths or SessionLengths()
 
-    def begin(self, account: Account, address: str, now: datetime) -> str:
+    def begin(self, account: Account, address: str, now: datetime, means: str = "password") -> str:
         """A session for somebody who has just signed in; its token."""
         token = secrets.token_urlsafe(32)
         at = to_micros(now)
@@ -54,8 +98,8 @@ class Sessions:
             connection.execute(
                 delete(sessions).where(
                     or_(
-                        sessions.c.created < to_micros(now - ABSOLUTE),
-                        sessions.c.seen < to_micros(now - IDLE),
+                        sessions.c.created < to_micros(now - self.lengths.absolute),
+                        sessions.c.seen < to_micros(now - self.lengths.idle),
                     )
                 )
             )
@@ -70,6 +114,7 @@ class Sessions:
                     created=at,
                     seen=at,
                     address=address,
+                    means=means,
                 )
             )
         return token
@@ -92,7 +137,11 @@ class Sessions:
         if row is None or account is None:
             return None
         created, seen = from_micros(row.created), from_micros(row.seen)
-        if account.disabled is not None or now - created >= ABSOLUTE or now - seen >= IDLE:
+        if (
+            account.disabled is not None
+            or now - created >= self.lengths.absolute
+            or (now - seen >= self.lengths.idle)
+        ):
             self._remove(row.uid)
             return None
         rotated = from_micros(row.rotated)
@@ -110,13 +159,43 @@ class Sessions:
                     .where(sessions.c.uid == row.uid, sessions.c.seen < to_micros(now))
                     .values(seen=to_micros(now))
                 )
-        return Visitor(account, row.uid, row.csrf, fresh)
+        return Visitor(account, row.uid, row.csrf, fresh, created, row.means or "")
 
     def end(self, visitor: Visitor, now: datetime) -> None:
         """End a session."""
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.uid == visitor.session))
             acts.enter(connection, now, "signed-out", visitor.name, account=visitor.name)
+
+    def of(self, visitor: Visitor, now: datetime) -> list[SessionShown]:
+        """Everything that somebody is signed in with, the newest first."""
+        query = (
+            select(sessions)
+            .where(
+                sessions.c.account == visitor.name,
+                sessions.c.created > to_micros(now - self.lengths.absolute),
+                sessions.c.seen > to_micros(now - self.lengths.idle),
+            )
+            .order_by(sessions.c.created.desc())
+        )
+        with self._database.read() as connection:
+            return [
+                SessionShown(
+                    row.uid, row.means or "", row.address,
+                    from_micros(row.created), from_micros(row.seen),
+                )
+                for row in connection.execute(query)
+            ]  # fmt: skip
+
+    def end_others(self, visitor: Visitor, now: datetime) -> int:
+        """End every other session of somebody; how many there were."""
+        with self._database.write() as connection:
+            ended = end_sessions(connection, visitor.name, but=visitor.session)
+            acts.enter(
+                connection, now, "sessions-ended", visitor.name,
+                account=visitor.name, number=str(ended),
+            )  # fmt: skip
+        return ended
 
     def lives(self, visitor: Visitor, now: datetime) -> bool:
         """Whether a session still stands, for pages that stay open."""
@@ -125,8 +204,8 @@ class Sessions:
             row = connection.execute(query).first()
         return (
             row is not None
-            and now - from_micros(row.created) < ABSOLUTE
-            and now - from_micros(row.seen) < IDLE
+            and now - from_micros(row.created) < self.lengths.absolute
+            and now - from_micros(row.seen) < self.lengths.idle
         )
 
     def _rotate(self, uid: str, hashed: str, now: datetime) -> str | None:

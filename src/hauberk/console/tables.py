@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Tabl
 from sqlalchemy import Text as _Text
 from sqlalchemy.dialects.postgresql import TEXT
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 """The newest migration."""
 
 # Ordered and compared by bytes, as SQLite does, whatever language a server was set up for.
@@ -21,7 +21,8 @@ facts = Table(
 )
 
 # `roles` is a JSON list; `totp` is sealed with a key that is not in here; `totp_step` is the last
-# step whose code was taken, so that none is taken twice.
+# step whose code was taken, so that none is taken twice. `password` and `totp` are empty where
+# single sign-on made the account.
 accounts = Table(
     "accounts",
     metadata,
@@ -46,6 +47,7 @@ invitations = Table(
 )
 
 # `token` and `previous` are SHA-256; `previous` is what the token was before it last changed.
+# `means` is how it began: `password`, `passkey` or `oidc:NAME`.
 sessions = Table(
     "sessions",
     metadata,
@@ -58,7 +60,67 @@ sessions = Table(
     Column("created", BigInteger, nullable=False),
     Column("seen", BigInteger, nullable=False),
     Column("address", Text, nullable=False),
+    Column("means", Text),
     Index("sessions_by_account", "account"),
+)
+
+# What somebody's answer must fit, taken once. `token` is a SHA-256; `holder` says whose browser.
+challenges = Table(
+    "challenges",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("purpose", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Index("challenges_by_address", "address"),
+)
+
+# `credential`, `public_key` and `handle` are base64url; `origin` is where it was registered.
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("uid", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("credential", Text, nullable=False, unique=True),
+    Column("public_key", Text, nullable=False),
+    Column("counter", BigInteger, nullable=False),
+    Column("handle", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("used", BigInteger),
+    Index("passkeys_by_account", "account"),
+)
+
+# Who somebody is at a provider of single sign-on; `made` is 1 where it made the account.
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("made", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Index("identities_by_account", "account"),
+)
+
+# API tokens. `token` is a SHA-256; `scopes` a JSON list of permissions.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("uid", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("token", Text, nullable=False, unique=True),
+    Column("scopes", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("used", BigInteger),
+    Column("address", Text),
+    Index("tokens_by_account", "account"),
 )
 
 failures = Table(

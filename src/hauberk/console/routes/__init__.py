@@ -2,6 +2,7 @@
 
 from . import (
     account,
+    api,
     audit,
     detections,
     health,
@@ -14,13 +15,18 @@ from . import (
     models_signing,
     people,
     queue,
+    settings,
+    sign_in,
     static,
     stories,
+    tokens,
 )
 
 ROUTERS = (
     static.router,
+    sign_in.router,
     account.router,
+    tokens.router,
     queue.router,
     incident.router,
     stories.router,
@@ -34,6 +40,8 @@ ROUTERS = (
     health.router,
     audit.router,
     people.router,
+    settings.router,
+    api.router,
 )
 
 __all__ = ["ROUTERS"]

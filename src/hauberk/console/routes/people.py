@@ -15,6 +15,7 @@ from hauberk.console.permissions import ROLES, Permission
 router = APIRouter()
 
 Name = Annotated[str, Path(max_length=64)]
+Uid = Annotated[str, Path(max_length=32, pattern=r"^[0-9a-z-]+$")]
 
 
 @router.get("/people", dependencies=needs(Permission.READ_PEOPLE))
@@ -66,6 +67,12 @@ def disable(request: Request, console: Here, sent: Sent, who: Who, name: Name) -
     return _changed(request, console, done)
 
 
+@router.post("/people/tokens/{uid}/revoke", dependencies=needs(Permission.CHANGE_PEOPLE))
+def revoke_token(request: Request, console: Here, who: Who, uid: Uid) -> Response:
+    """End anybody's API token."""
+    return _changed(request, console, lambda: console.tokens.revoke(uid, who.name, console.clock()))
+
+
 def _changed(request: Request, console: Console, change: Callable[[], None]) -> Response:
     try:
         change()
@@ -92,6 +99,8 @@ def _page(
         "people.html.j2",
         status,
         people=console.accounts.all(),
+        tokens=console.tokens.all(console.clock()),
+        identities=console.sign_on.identities(),
         table=[(role, sorted(allowed)) for role, allowed in ROLES.items()],
         notice=notice,
         link=link,

@@ -15,7 +15,15 @@ from hauberk.reports import page_style
 router = APIRouter()
 
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_FILES = ("report.css", "console.css", "console.js", "htmx.min.js", "icon.svg", "signing.js")
+_FILES = (
+    "report.css",
+    "console.css",
+    "console.js",
+    "htmx.min.js",
+    "passkeys.js",
+    "icon.svg",
+    "signing.js",
+)
 
 
 @router.get("/static/{version}/{name}", dependencies=needs(Permission.PUBLIC))
