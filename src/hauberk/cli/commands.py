@@ -52,7 +52,7 @@ COMMANDS = {
     ),
     "outputs": Listed(
         "outputs",
-        "Tell findings and incidents elsewhere: SIEMs, buses, files, chat, mail, STIX 2.1.",
+        "Findings and incidents, told elsewhere: SIEMs, buses, files, chat, mail, STIX 2.1.",
         "app",
     ),
     "console": Listed(

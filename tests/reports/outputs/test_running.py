@@ -8,18 +8,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from tests.reports.outputs.conftest import Receiver, incident, say
+from tests.reports.outputs.conftest import Receiver, finding, incident, say
 
-from hauberk.errors import HomeDamagedError
+from hauberk.errors import HomeBusyError, HomeDamagedError
+from hauberk.events import findings_frame
 from hauberk.reports.outputs import (
+    Message,
     Output,
+    Refused,
     letters_path,
     read_outputs,
     run_outputs,
@@ -28,7 +32,7 @@ from hauberk.reports.outputs import (
 )
 from hauberk.reports.outputs import changes as reading
 from hauberk.reports.outputs.cursor import cursor_path, load_cursor
-from hauberk.store import Home, load_settings
+from hauberk.store import Commit, Home, load_settings
 
 Configured = Callable[..., list[Output]]
 
@@ -265,6 +269,104 @@ def test_a_home_that_is_older_than_the_cursor_is_gone_on_with_and_that_is_said(
         say(home_path, "f2")
         until(lambda: ids(home_path / "out.jsonl") == ["f2-2"])
     assert "the cursor was at 99" in said[0]
+
+
+def test_many_incidents_are_read_some_at_a_time_and_each_is_told_once(
+    home_path: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "STORIES", 4)
+    say(home_path, "f1", incidents=[incident(f"i{n:02}") for n in range(11)])
+    outputs = configured(FILE + 'from = "beginning"\n')
+    with running_outputs(home_path, outputs):
+        until(lambda: len(ids(home_path / "out.jsonl")) == 12)
+        until(lambda: status(home_path, outputs)["siem"].commits == 0)
+    assert len(set(ids(home_path / "out.jsonl"))) == 12
+
+
+def test_raw_records_leave_only_where_settings_say_so_and_fields_can_be_left_out(
+    home_path: Path, configured: Configured, full_commit: Callable[..., Commit]
+) -> None:
+    with Home.open(home_path) as home:
+        rows = [finding("f1", evidence=["b1:0", "b1:1"])]
+        home.commit(replace(full_commit("b1"), findings=findings_frame(rows), incidents=()))
+    text = FILE + 'from = "beginning"\nsend = ["findings"]\n'
+    kept = '[outputs.raw]\nkind = "file"\npath = "raw.jsonl"\nraw = true\nfrom = "beginning"\n'
+    less = 'leave_out = ["unmapped.reasons", "observables", "nothing.such"]\n'
+    outputs = configured(text + less + kept)
+    with running_outputs(home_path, outputs):
+        until(lambda: ids(home_path / "out.jsonl") and ids(home_path / "raw.jsonl"))
+    assert b"b1 line 0" not in (home_path / "out.jsonl").read_bytes()
+    plain, raw = (bodies(home_path / name)[0] for name in ("out.jsonl", "raw.jsonl"))
+    assert "observables" not in plain
+    assert "reasons" not in plain["unmapped"]
+    assert plain["message"] == raw["message"]
+    assert {one["raw_data"] for one in raw["unmapped"]["records"]} == {"b1 line 0", "b1 line 1"}
+    assert outputs[1].notes == ("raw records are sent",)
+
+
+def test_suppressed_findings_and_those_below_the_least_severity_are_never_told(
+    home_path: Path, configured: Configured
+) -> None:
+    rows = [
+        finding("quiet", kind="suppressed"), finding("low", severity_id=2),
+        finding("high", severity_id=4), finding("none", severity_id=None),
+    ]  # fmt: skip
+    with Home.open(home_path) as home:
+        home.commit(Commit(findings=findings_frame(rows)))
+    outputs = configured(FILE + 'from = "beginning"\nleast_severity = "high"\n')
+    with running_outputs(home_path, outputs):
+        until(lambda: ids(home_path / "out.jsonl"))
+        until(lambda: status(home_path, outputs)["siem"].commits == 0)
+    assert ids(home_path / "out.jsonl") == ["high-1"]
+
+
+class Gathering:
+    """A sender that is told seldom."""
+
+    pause = 2.0
+    batch = 100
+
+    def __init__(self) -> None:
+        self.told: list[list[str]] = []
+
+    def send(self, messages: Sequence[Message]) -> Sequence[Refused]:
+        self.told.append([one.uid for one in messages])
+        return ()
+
+    def check(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_comes_while_a_digest_waits_goes_into_the_same_one_and_is_no_lag(
+    home_path: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = Gathering()
+    monkeypatch.setattr(running, "sender_of", lambda _: sender)
+    say(home_path)
+    outputs = configured(FILE + 'from = "beginning"\n')
+    with running_outputs(home_path, outputs):
+        say(home_path, "a")
+        until(lambda: len(sender.told) == 1)
+        say(home_path, "b")
+        time.sleep(0.2)
+        assert status(home_path, outputs)["siem"].behind == 0
+        say(home_path, "c")
+        until(lambda: len(sender.told) == 2)
+    assert sender.told == [["a"], ["b", "c"]]
+
+
+def test_one_home_has_one_process_that_runs_its_outputs(
+    home_path: Path, configured: Configured
+) -> None:
+    say(home_path, "a")
+    outputs = configured(FILE)
+    with running_outputs(home_path, outputs):
+        until(lambda: load_cursor(home_path, "siem"))
+        with pytest.raises(HomeBusyError):
+            run_outputs(home_path, outputs, threading.Event(), print, print)
 
 
 SENDER = """

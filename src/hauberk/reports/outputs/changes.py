@@ -15,8 +15,11 @@ from .cursor import Cursor, Told
 from .interface import Filter, Message
 from .messages import digest_of, finding_message, incident_message
 
-WINDOW = 2_000
+WINDOW = 5_000
 """Findings that are read at once; some kilobytes each."""
+
+STORIES = 200
+"""Incidents that are read at once; up to a megabyte each."""
 
 MAX_EVENTS = 10
 """Events of a finding whose raw records are sent, where they are."""
@@ -94,10 +97,12 @@ def read_window(path: Path, cursor: Cursor, chosen: Filter) -> Window:
         newest = home.records.incidents_of_commit()[1]
         end = Step(last, _LAST)
         if chosen.incidents and newest > cursor.incidents:
-            gone = set(cursor.told)
+            gone, before = set(cursor.told), len(found)
             for one in _incidents(home):
                 gone.discard(one.uid)
                 found.extend(_of_incident(one, cursor, chosen))
+                if len(found) - before >= STORIES:
+                    return Window(found, end, more=True)
             end = replace(end, incidents=newest, gone=frozenset(gone))
         return Window(found, end, more=False)
 

@@ -10,10 +10,11 @@ import http.client
 import re
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from hauberk import __version__
+from hauberk.errors import UsageError
 from hauberk.store import Table
 
 from .http_presets import PRESETS, Answer, Preset
@@ -41,7 +42,7 @@ class Http:
     secure: bool
     host: str
     port: int
-    path: str
+    path: str = field(repr=False)  # its query may hold a secret
     preset: Preset
     tls: Tls
     token: Secret | None = None
@@ -214,7 +215,7 @@ class HttpSender:
 
     def _valid(self, secret: str) -> str:
         if not _VALUE.match(secret):
-            raise NotSentError("a token or header is no line of text", where=self._settings.where)
+            raise UsageError("a token or header is no line of text", where=self._settings.where)
         return secret
 
     def _failed(self, error: BaseException) -> NotSentError:

@@ -91,6 +91,7 @@ class NatsSender:
         self._context = settings.tls.context(settings.where) if settings.tls else None
         self._runner: asyncio.Runner | None = None
         self._client: Client | None = None
+        self._ended = asyncio.Event()
 
     def send(self, messages: Sequence[Message]) -> Sequence[Refused]:
         """Publish them, and wait for the stream's word on each."""
@@ -146,8 +147,16 @@ class NatsSender:
             )
             for one in fits
         ]  # fmt: skip
-        results = await asyncio.gather(*waiting, return_exceptions=True)
-        for result in results:
+        ended = asyncio.ensure_future(self._ended.wait())
+        everything = asyncio.ensure_future(asyncio.gather(*waiting, return_exceptions=True))
+        await asyncio.wait((ended, everything), return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if not everything.done():
+            for one in waiting:
+                one.cancel()
+            await everything
+            raise ConnectionResetError("the connection was lost")
+        for result in everything.result():
             if isinstance(result, BaseException):
                 raise result
         return refused
@@ -177,10 +186,16 @@ class NatsSender:
         async def failed(error: Exception) -> None:
             faults.append(error)
 
+        ended = self._ended = asyncio.Event()
+
+        async def lost() -> None:
+            ended.set()
+
         try:
             self._client = await client.connect(
-                list(settings.servers), error_cb=failed, allow_reconnect=False, name="hauberk",
-                connect_timeout=CONNECT_SECONDS, max_reconnect_attempts=1, reconnect_time_wait=0,
+                list(settings.servers), error_cb=failed, disconnected_cb=lost, closed_cb=lost,
+                allow_reconnect=False, name="hauberk", connect_timeout=CONNECT_SECONDS,
+                max_reconnect_attempts=1, reconnect_time_wait=0,
                 **options,
             )  # fmt: skip
         except (client.errors.Error, OSError, TimeoutError) as error:

@@ -164,5 +164,5 @@ def digest(messages: Sequence[Message], link: str = "") -> tuple[str, str]:
 
 def harmless(text: object, limit: int = 200) -> str:
     """Words of telemetry that no chat or mail reader makes a link, a mention or markup of."""
-    said = plain(text, limit).translate(_HARMLESS).replace("://", "[:]//")
-    return _DOT.sub("[.]", said)
+    said = " ".join(plain(text, limit).translate(_HARMLESS).split())
+    return _DOT.sub("[.]", said.replace("://", "[:]//"))

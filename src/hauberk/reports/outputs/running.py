@@ -8,14 +8,17 @@ the output's dead letters.
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hauberk.errors import HauberkError
+from filelock import FileLock, Timeout
+
+from hauberk.errors import HauberkError, HomeBusyError
 
 from .changes import Step, Window, first_cursor, newest_commit, read_window
-from .cursor import Cursor, cursor_path, load_cursor, save_cursor
+from .cursor import FOLDER, Cursor, load_cursor, make_private_folder, save_cursor
 from .dead_letters import bury
 from .interface import (
     Message,
@@ -78,7 +81,9 @@ class OutputLoop:
         self._newest = commits.newest
         window = read_window(self._home, cursor, self._output.filter)
         if window.messages and not cursor.behind_since:
-            cursor.behind_since = time.time()
+            # Waiting for the next digest is no lag.
+            cursor.behind_since = max(time.time(), cursor.last_sent + self._connected().pause)
+            self._save(cursor)
         if not self._send_all(window, cursor, stop):
             return
         window.end.move(cursor)
@@ -100,12 +105,15 @@ class OutputLoop:
         return self._cursor
 
     def _send_all(self, window: Window, cursor: Cursor, stop: threading.Event) -> bool:
-        """Whether all of a window was sent before it was to stop."""
+        """Whether all of a window was sent; not where it is to be read again after a pause."""
         rest = list(window.messages)
         while rest:
             sender = self._connected()
-            due = cursor.last_sent + sender.pause - time.time()
-            if stop.wait(max(0.0, min(due, sender.pause))):
+            due = min(cursor.last_sent + sender.pause - time.time(), sender.pause)
+            if due > 0:  # what comes meanwhile goes into the same digest
+                stop.wait(due)
+                return False
+            if stop.is_set():
                 return False
             batch = _batch(rest, sender.batch)
             try:
@@ -116,13 +124,12 @@ class OutputLoop:
                 raise
             except RefusedError as error:
                 batch, refused = self._part(batch, error)
-            if refused and len(refused) + cursor.refused_in_row > MAX_REFUSED_IN_ROW:
+            all_refused = len(refused) == len(batch)
+            if all_refused and len(refused) + cursor.refused_in_row > MAX_REFUSED_IN_ROW:
                 raise HauberkError(
                     f"it refuses everything: {refused[0].reason}", where=self._output.where,
                     hint="Nothing more is let go until it takes something again",
                 )  # fmt: skip
-            if not batch:
-                continue
             self._moved(batch, refused, cursor)
             del rest[: len(batch)]
         return True
@@ -240,12 +247,42 @@ def run_outputs(
 ) -> None:
     """Run outputs until stopped. `report` is called from this thread every second or so.
 
-    Raises UsageError where there is no home, and what its first opening raises.
+    Raises HomeBusyError where another process runs them, UsageError where there is no home, and
+    what its first opening raises.
     """
     commits = Commits(home)
     commits.newest = newest_commit(home)
     for one in outputs:
         sender_of(one).close()  # settings that no attempt would mend are told now
+    with _alone(home):
+        _run(home, outputs, stop, tell, report, commits)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    make_private_folder(home / FOLDER)
+    lock = FileLock(home / FOLDER / "lock", timeout=0, thread_local=False, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise HomeBusyError(
+            "another process runs the outputs of this home", where=str(home),
+            hint="`hauberk up` runs them where [outputs] is set; `hauberk status` shows it",
+        ) from error  # fmt: skip
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _run(
+    home: Path,
+    outputs: Sequence[Output],
+    stop: threading.Event,
+    tell: Tell,
+    report: Callable[[Sequence[OutputStatus]], None],
+    commits: Commits,
+) -> None:
     threads = [
         threading.Thread(
             target=OutputLoop(home, one, tell).run, args=(stop, commits), name=one.name, daemon=True
@@ -293,11 +330,6 @@ def _status(home: Path, output: Output, newest: int) -> OutputStatus:
         last=_iso(cursor.last_sent),
         behind=round(max(0.0, now - cursor.behind_since), 1) if cursor.behind_since else 0.0,
     )
-
-
-def forget(home: Path, name: str) -> None:
-    """Begin an output anew at its next start. Raises OSError."""
-    cursor_path(home, name).unlink(missing_ok=True)
 
 
 def _batch(rest: Sequence[tuple[Message, Step]], most: int) -> list[tuple[Message, Step]]:
