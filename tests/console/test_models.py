@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from hauberk.console import Console
 from hauberk.console.permissions import Role
 from hauberk.governance import PersonalKey, encoded, make_key
 from hauberk.models import Occurrence, Stage, keep, read_registry, verify_models
+from hauberk.pipeline import STATEMENT_REFUSED
 from hauberk.store import Home, verify
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -122,8 +124,8 @@ def test_votes_lead_to_a_grant_and_promotions_to_live_and_a_rollback_down_again(
     assert verify_models(home, verify(home)).ok
 
 
-def test_forged_and_foreign_signatures_are_refused(
-    person: Callable[..., Any], office: Any, home: Path, tmp_path: Path
+def test_forged_and_foreign_signatures_are_refused_and_told(
+    person: Callable[..., Any], office: Any, home: Path, tmp_path: Path, console: Console
 ) -> None:
     uid = digest(home)
     sam, pia = person(Role.RISK_BOARD, name="sam"), person(Role.APPROVER, name="pia")
@@ -157,6 +159,14 @@ def test_forged_and_foreign_signatures_are_refused(
     assert "played again" in again.text
     page = sam.browser.get(f"/models/versions/{uid}").text
     assert "given for another report" in page
+    assert "A statement of yours was refused" in page
+    console.handover.hand_over()
+    with Home.open(home, read_only=True) as opened:
+        refused = [e for e in opened.ledger.entries() if e["type"] == STATEMENT_REFUSED]
+        titles = opened.records.findings()["title"].to_list()
+    assert {one["by"] for one in refused} == {"sam"}
+    assert sum(bool(one["forged"]) for one in refused) == 4
+    assert "Console Acts Forged or Missing" in titles
 
 
 def test_a_key_is_offered_added_by_a_person_and_votes_then(

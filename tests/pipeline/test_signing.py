@@ -220,6 +220,7 @@ def test_a_model_whose_files_were_changed_is_not_raised(office: Any) -> None:
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     assert "was altered" in taken(office, signed(office.keys["sam"], MOVED, statement))
     assert candidate(office).stage is Stage.CANDIDATE
+    assert "Unsigned or Altered Model Refused" in titles(office)
 
 
 def test_a_key_that_was_made_elsewhere_is_added_and_votes(office: Any, tmp_path: Path) -> None:

@@ -112,20 +112,22 @@ class StatementDesk:
         return target.name if target else "rules alone"
 
     def _enter(self, body: Mapping[str, Any], by: str) -> None:
-        now = self._clock()
+        """Enter what the home is to take; what it will refuse too, so that it is told of there."""
+        now, said, refused = self._clock(), body["statement"], None
         with self._room.open() as home:
             registry, size = read_registry(home), home.ledger.size
             made = Entry(size, str(body["type"]), now, {**body, "by": by})
             try:
                 admit_statement(home, registry, made)
             except HauberkError as error:
-                raise Refused(_sentence(error)) from error
-            version = registry.versions.get(str(body["statement"].get("artifact")))
-        said = body["statement"]
+                refused = Refused(_sentence(error))
+            version = registry.versions.get(str(said.get("artifact")))
         about = version.name if version else str(said.get("name") or said.get("task"))
         what, signed = str(body["type"]), json.dumps(body)
         with self._database.write() as connection:
             acts.enter(connection, now, ACT, by, about=about, what=what, signed=signed)
+        if refused is not None:
+            raise refused
 
     def waiting(self) -> int:
         """How many statements the home does not have yet."""

@@ -27,6 +27,9 @@ STATEMENT = "console.statement"
 REFUSED = "inbox.statement_refused"
 """Type of the ledger entry that says why a statement was not let in."""
 
+MOVED = "model.moved"
+"""Type of a step between stages (`hauberk.models.MOVED`)."""
+
 GOVERNED = ("person.", "policy.", "board.", "model.")
 """How the types of entries begin that decide which models judge."""
 
@@ -80,6 +83,7 @@ class Statements:
         from hauberk.models import ForgedError, admit_statement  # noqa: PLC0415
 
         uid, by = str(act.get("act", "")), str(act.get("by", ""))
+        body: dict[str, Any] = {}
         try:
             body = {**_read(act.get("signed")), "act": uid, "by": by}
             entry = Entry(position, str(body["type"]), now, body)
@@ -95,7 +99,10 @@ class Statements:
             "type": REFUSED, "act": uid, "by": by, "at": now.isoformat(), "reason": reason,
             "forged": forged,
         }  # fmt: skip
-        return refused, [_told(uid, by, reason, now, forged=forged)]
+        tried = [_told(uid, by, reason, now, forged=forged)]
+        if not forged and body.get("type") == MOVED:
+            tried.append(_not_moved(body, reason, now))
+        return refused, tried
 
 
 def _read(signed: object) -> dict[str, Any]:
@@ -130,6 +137,18 @@ def _told(uid: str, by: str, reason: str, now: datetime, *, forged: bool) -> Map
         "samples": 1,
         "message": f"a statement that {by or 'nobody'} sent was refused: {reason}"[:500],
     }
+
+
+def _not_moved(body: Mapping[str, Any], reason: str, now: datetime) -> Mapping[str, object]:
+    """The record of a step up that was refused, as where it is tried at the command line."""
+    from hauberk.models import Occurrence  # noqa: PLC0415
+
+    said = body["statement"]
+    tried = Occurrence(
+        "promote", now, succeeded=False, actor=body["by"], digest=str(said.get("artifact", "")),
+        before=str(said.get("from", "")), after=str(said.get("to", "")), message=reason,
+    )  # fmt: skip
+    return {**tried.record(), "act": body["act"]}
 
 
 def governed_since(home: Home, position: int) -> tuple[bool, int]:

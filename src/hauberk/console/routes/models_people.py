@@ -109,6 +109,7 @@ def _taken(
     try:
         console.signing.submit(sent.one("signed"), kinds, "name", name, by)
     except Refused as refused:
+        entered(console)
         return _page(request, console, str(refused), 409)
     entered(console)
     return RedirectResponse("/models/people", 303)

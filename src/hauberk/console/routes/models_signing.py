@@ -121,6 +121,7 @@ def _signed(
         with console.models.open() as home:
             statement = made(home, one)
     except Refused as refused:
+        entered(console)
         return shown_version(request, console, uid, by, str(refused), 409)
     except HauberkError as error:
         return shown_version(request, console, uid, by, error.what, 409)
