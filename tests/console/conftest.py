@@ -103,6 +103,37 @@ def attack_log(path: Path, text: str = "") -> Path:
     return path
 
 
+def incident_log(path: Path, host: str, day: int, minute: int = 0, *, more: bool = False) -> Path:
+    """A log of a host on which shadow copies are deleted; with `more`, much else too."""
+    commands = ["vssadmin delete shadows /all /quiet", "wevtutil cl Security"]
+    if more:
+        commands = [
+            "bcdedit /set {default} recoveryenabled no", "wbadmin delete catalog -quiet",
+            "rundll32 comsvcs.dll MiniDump 612 lsass.dmp full",
+            "schtasks /create /sc onlogon /tn x /tr x.exe",
+            "net user evil Passw0rd1 /add", "net localgroup administrators evil /add",
+            "reg save HKLM\\SAM sam.hiv", "powershell -enc SQBFAFgA", "whoami /all",
+            "nltest /dclist:",
+        ]  # fmt: skip
+    rows = [
+        {
+            "@timestamp": f"2026-03-{day:02}T10:{minute + at:02}:00Z",
+            "winlog": {
+                "channel": "Microsoft-Windows-Sysmon/Operational", "event_id": 1,
+                "computer_name": f"{host}.corp.example", "record_id": minute + at,
+                "event_data": {
+                    "Image": f"C:\\Windows\\System32\\{command.split()[0]}.exe",
+                    "OriginalFileName": f"{command.split()[0]}.exe", "CommandLine": command,
+                    "User": f"CORP\\{host}-user",
+                },
+            },
+        }
+        for at, command in enumerate(commands)
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    return path
+
+
 @pytest.fixture(scope="session")
 def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with one incident; to be copied, not changed."""

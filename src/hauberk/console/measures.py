@@ -147,7 +147,7 @@ def _labels() -> list[str]:
 
 
 def _rests(n: int) -> str:
-    return f"{n:,}, too few to go by" if n < FEW else f"{n:,}"
+    return f"n = {n:,}, too few to go by" if n < FEW else f"n = {n:,}"
 
 
 def length(seconds: float) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import polars as pl
 
 from hauberk.errors import HauberkError
-from hauberk.pipeline import gold_question, verdicts_of
+from hauberk.pipeline import QUESTION_RATE, gold_question, verdicts_of
 from hauberk.triage import Verdicts
 
 from . import acts
@@ -27,7 +27,10 @@ _ANSWERS = frozenset({"answer", "verdict"})
 
 
 class Questions:
-    """Which incident somebody is asked about, and what they are shown of it."""
+    """Which incident somebody is asked about, and what they are shown of it.
+
+    `rate` is how many verdicts of somebody there are for each question.
+    """
 
     def __init__(self, database: Database, reading: Reading, cases: Cases) -> None:
         self._database = database
@@ -36,13 +39,14 @@ class Questions:
         self._turn = threading.Lock()
         self._verdicts = Verdicts()
         self._read_at = -1
+        self.rate = QUESTION_RATE
 
     def of(self, who: Visitor) -> str:
         """The uid of the incident that somebody is asked about; empty where none is."""
         if Permission.JUDGE_INCIDENTS not in who.account.permissions:
             return ""
         verdicts = self._known()
-        uid = gold_question(verdicts, who.name) if verdicts.gold.height else None
+        uid = gold_question(verdicts, who.name, self.rate) if verdicts.gold.height else None
         if uid is None or uid not in self._reading.index.incidents["uid"]:
             return ""
         with self._database.read() as connection:

@@ -17,6 +17,7 @@ from .interface import (
 )
 from .labels import (
     LABEL_SCHEMA,
+    QUESTION_RATE,
     AnalystQuality,
     LabelQuality,
     Proposal,
@@ -45,6 +46,7 @@ __all__ = [
     "GROUPED",
     "LABEL_SCHEMA",
     "MAX_ALERTS",
+    "QUESTION_RATE",
     "STATEMENT",
     "STATEMENT_REFUSED",
     "Accounting",

@@ -18,6 +18,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from hauberk.events import is_internal
 from hauberk.triage import Incident
 
 MOST = 3
@@ -157,23 +158,34 @@ def filled(playbook: Playbook, incident: Incident, now: datetime) -> dict[str, A
 
 
 def _values(incident: Incident) -> dict[str, str | None]:
-    """What variables stand for, by name; None where the incident names nothing of the kind."""
+    """What variables stand for, by name; None where the incident names nothing of the kind.
+
+    An address of our own is a host where no other name of it is known; a block is for the others.
+    """
+    named: dict[str, list[str]] = {}
+    for one in incident.entities:
+        kind, _, value = one.partition(":")
+        named.setdefault(kind, []).append(value)
+    addresses = named.get("ip", [])
+    own = [one for one in addresses if is_internal(one)]
+    named["ip"] = [one for one in addresses if one not in own]
+    named.setdefault("host", own)
     found: dict[str, str | None] = {"incident": incident.uid}
     for name, kind in _KINDS.items():
-        named = [
-            one.partition(":")[2] for one in incident.entities if one.partition(":")[0] == kind
-        ]
-        plain = [one for one in named if _PLAIN.fullmatch(one)][:MAX_VALUES]
-        more = len(named) - len(plain)
-        text = ", ".join(plain)
-        if more and plain:
-            text += f" and {more} more (see the incident)"
-        elif more:
-            text = f"{more} {_one(name)}{'s' if more > 1 else ''} (see the incident)"
-        found[name] = text or None
+        found[name] = _said(name, named.get(kind, []))
     return found
 
 
+def _said(name: str, named: Sequence[str]) -> str | None:
+    plain = [one for one in named if _PLAIN.fullmatch(one)][:MAX_VALUES]
+    more = len(named) - len(plain)
+    if plain and more:
+        return f"{', '.join(plain)} and {more} more (see the incident)"
+    if more:
+        return f"{more} {name if more > 1 else _one(name)} (see the incident)"
+    return ", ".join(plain) or None
+
+
 def _one(name: str) -> str:
-    singular = {"addresses": "address", "mailboxes": "mailbox", "users": "account"}
+    singular = {"addresses": "address from outside", "mailboxes": "mailbox", "users": "account"}
     return singular.get(name, name.removesuffix("s"))
