@@ -56,15 +56,16 @@ class System:
     def out(self) -> Path:
         return self.home.parent / "out"
 
-    def start(self, *arguments: object, ready: bool = True, **environment: str) -> None:
-        given = [self.logs, "--home", self.home, "--listen", f"127.0.0.1:{self.port}", *arguments]
+    def start(self, *arguments: object, watch: bool = True, **environment: str) -> None:
+        """Start it, and wait until all is up; without `watch` there is the console alone."""
+        followed = [self.logs] if watch else []
+        given = [*followed, "--home", self.home, "--listen", f"127.0.0.1:{self.port}", *arguments]
         with self.out.open("ab") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "hauberk.cli", "up", *map(str, given)],
                 stdout=out, stderr=out, env={**os.environ, **environment},
             )  # fmt: skip
-        if ready:
-            wait(lambda: self.status().get("state") == "up", "everything to be up")
+        wait(lambda: self.status().get("state") == "up", "everything to be up")
 
     def status(self) -> dict[str, Any]:
         with contextlib.suppress(OSError, ValueError):

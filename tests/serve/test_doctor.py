@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,29 @@ def test_a_rule_that_does_not_compile_is_named(make_home: MakeHome, ask: Ask) ->
     (home / "rules" / "mine").mkdir(parents=True)
     (home / "rules" / "mine" / "bad.yml").write_text("title: x\ndetection: 7\n")
     assert "bad.yml" in ask(home)["rules"].found
+
+
+def test_acts_that_wait_are_counted_wherever_the_consoles_database_is(
+    engine: str, make_home: MakeHome, ask: Ask
+) -> None:
+    pytest.importorskip("fastapi")
+    home = make_home("a")
+    assert "acts" not in ask(home)
+    database = import_module("hauberk.console.database").open_database(home)
+    assert ask(home)["acts"].found == "0 wait for the ledger"
+    acts = import_module("hauberk.console.tables").acts
+    with database.write() as connection:
+        for number in range(2):
+            row = {
+                "number": number,
+                "uid": f"a{number}",
+                "incident": "i",
+                "body": "{}",
+                "digest": "d",
+            }
+            connection.execute(acts.insert().values(row))
+    database.close()
+    assert ask(home)["acts"].found == "2 wait for the ledger"
 
 
 def test_no_home_at_all_is_told_and_not_made(tmp_path: Path, ask: Ask) -> None:

@@ -1,5 +1,6 @@
 """The supervisor's pieces by themselves: logs, notices, plans, who holds a home."""
 
+import contextlib
 import os
 import re
 import socket
@@ -54,6 +55,17 @@ def test_systemd_is_told_by_datagrams_also_in_the_abstract_name_space(tmp_path: 
             manager.bind("\0" + name[1:] if name.startswith("@") else name)
             Notifier({"NOTIFY_SOCKET": name}).tell("READY=1", "STATUS=up")
             assert manager.recv(100) == b"READY=1\nSTATUS=up"
+
+
+def test_a_manager_that_does_not_listen_holds_nobody_up(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "socket"))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full:
+            full.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                for _ in range(100_000):
+                    full.sendto(b"x", str(tmp_path / "socket"))
+        Notifier({"NOTIFY_SOCKET": str(tmp_path / "socket")}).tell("WATCHDOG=1")
 
 
 def test_nobody_is_told_where_nobody_listens() -> None:

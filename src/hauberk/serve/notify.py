@@ -5,6 +5,8 @@ import os
 import socket
 from collections.abc import Mapping
 
+_PATIENCE = 0.5
+
 
 class Notifier:
     """The service manager that the environment names, if it names one."""
@@ -21,6 +23,7 @@ class Notifier:
         if not self._address:
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+            out.settimeout(_PATIENCE)  # a manager that does not listen must not hold us up
             out.connect(self._address)
             out.send("\n".join(said).encode())
 

@@ -87,8 +87,8 @@ class _Running:
 
         A part that judges a large backlog may be silent for long and uses the CPU meanwhile.
         """
-        silent = now - self.reported
-        if not self.stuck(now) or silent <= patience or self.child is None:
+        owes, silent = self.part.silence is not None, now - self.reported
+        if self.child is None or self.state is not State.UP or not owes or silent <= patience:
             return False
         used = self.child.cpu_seconds()
         idle = used is not None and used - (self.cpu or 0.0) < IDLE_SHARE * silent

@@ -2,21 +2,27 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 from cryptography import x509
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
-from hauberk.errors import UsageError
+from hauberk.errors import HauberkError, UsageError
 from hauberk.serve.interface import State
 from hauberk.serve.parts import check_free
+from hauberk.store import schema_of
 
 from .interface import Diagnosis, Examined, fault, fine, unknown, warning
 
 BACKLOG, MANY_WAIT = 256 << 20, 1000
 DEAD_SHARE = 0.02
 SOON = timedelta(days=14)
+_CONSOLE, _ACTS = "console", "acts"
+_WAITING = "SELECT count(*) FROM acts WHERE entered IS NULL"
 
 
 def spool(examined: Examined) -> Iterator[Diagnosis]:
@@ -81,16 +87,14 @@ def sources(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def acts(examined: Examined) -> Iterator[Diagnosis]:
-    """Acts of the console that are not in the ledger yet."""
-    path = examined.path / "console.sqlite3"
-    if not path.is_file():
-        return
+    """Acts of the console that are not in the ledger yet, wherever its database is."""
     try:
-        with sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True) as connection:
-            query = "SELECT count(*) FROM acts WHERE entered IS NULL"
-            waiting = int(connection.execute(query).fetchone()[0])
-    except sqlite3.Error as error:
-        yield unknown("acts", f"the console's database does not say: {error}")
+        waiting = _waiting_acts(examined.path)
+    except (sqlite3.Error, SQLAlchemyError, HauberkError) as error:
+        said = error.what if isinstance(error, HauberkError) else str(error)
+        yield unknown("acts", f"the console's database does not say: {said}")
+        return
+    if waiting is None:
         return
     if waiting > MANY_WAIT:
         yield warning(
@@ -99,6 +103,25 @@ def acts(examined: Examined) -> Iterator[Diagnosis]:
         )  # fmt: skip
     else:
         yield fine("acts", f"{waiting:,} wait for the ledger")
+
+
+def _waiting_acts(path: Path) -> int | None:
+    """How many; None where there is no console."""
+    schema = schema_of(path, _CONSOLE)
+    if schema is not None:
+        engine = schema.reading_engine()
+        try:
+            with engine.connect() as connection:
+                if not inspect(connection).has_table(_ACTS):
+                    return None
+                return int(connection.execute(text(_WAITING)).scalar_one())
+        finally:
+            engine.dispose()
+    file = path / "console.sqlite3"
+    if not file.is_file():
+        return None
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as opened:
+        return int(opened.execute(_WAITING).fetchone()[0])
 
 
 def port(examined: Examined) -> Iterator[Diagnosis]:
