@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from hauberk.cli import main
 from hauberk.events import OWN_CLASS, act_record
 from hauberk.governance import VOTE, Conditions, PersonalKey, add_key, entry, key_id, make_key
 from hauberk.models import (
@@ -291,3 +292,16 @@ def test_a_running_watch_follows_a_rollback_in_a_moment(
         assert after.versions[live_version.artifact].stage is Stage.RETIRED
         assert after.slot(Task.DOMAIN).live is None
     assert verify_models(path, verify(path)).ok
+
+
+def test_a_rollback_at_the_command_line_is_left_for_who_writes_the_home(
+    office: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = office.raised(office.approved(version="2.0.0"), Stage.LIVE)
+    words = ["models", "rollback", "domain", "--reason", "too loud"]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--home", str(office.home.path)])
+    assert not ended.value.code
+    assert "rules alone judges from now on" in capsys.readouterr().out
+    take_waiting(office.home)
+    assert read_registry(office.home).versions[version.artifact].stage is Stage.RETIRED

@@ -1,13 +1,16 @@
 """`hauberk models`: the acts that register, sign, judge, raise, lower and revoke models."""
 
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hauberk.errors import UsageError
-from hauberk.governance import Conditions, read_conditions
+from hauberk.errors import HomeBusyError, UsageError
+from hauberk.governance import Conditions, PersonalKey, entry, read_conditions
 from hauberk.models import (
+    MACHINE,
+    ROLLED_BACK,
     Stage,
     Task,
     Version,
@@ -29,7 +32,9 @@ from hauberk.models import (
     signature_folder,
     trust_key,
     vote,
+    way_back,
 )
+from hauberk.pipeline import STATEMENT, leave
 from hauberk.reports import decision_lines, risk_lines
 from hauberk.store import Home as OpenHome
 
@@ -230,11 +235,33 @@ def roll_back(
     key: acting.Key = None,
     home: Home = None,
 ) -> None:
-    """Put back at once what was live before, or rules alone; takes a canary down too."""
-    with acting.for_writing(home) as opened:
-        person = acting.signer(by, key) if by else None
-        target = rollback(opened, task, reason=reason, person=person, to_rules=to_rules)
+    """Put back at once what was live before, or rules alone; takes a canary down too.
+
+    Where a watch writes the home it does so in a moment.
+    """
+    person = acting.signer(by, key) if by else None
+    try:
+        with acting.for_writing(home) as opened:
+            target = rollback(opened, task, reason=reason, person=person, to_rules=to_rules)
+    except HomeBusyError:
+        target = _left_for_a_watch(home, task, reason, person, to_rules=to_rules)
     acting.tell([f"{task}: {target.name if target else 'rules alone'} judges from now on"])
+
+
+def _left_for_a_watch(
+    home: Path | None, task: Task, reason: str, person: PersonalKey | None, *, to_rules: bool
+) -> Version | None:
+    """Leave a rollback for whoever writes the home now; where it leads."""
+    with acting.for_reading(home) as opened:
+        registry, now = read_registry(opened), opened.clock()
+        target, statement = way_back(opened, registry, task, now, reason=reason, to_rules=to_rules)
+    signatures = [person.sign(ROLLED_BACK, statement)] if person else []
+    act = {
+        "type": STATEMENT, "by": person.person if person else MACHINE, "about": task,
+        "what": ROLLED_BACK, "signed": dumps(entry(ROLLED_BACK, statement, signatures)),
+    }  # fmt: skip
+    leave(opened.path, "cli", [act])
+    return target
 
 
 @models_app.command("retire")
