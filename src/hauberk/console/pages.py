@@ -1,5 +1,6 @@
 """Pages from templates: escaped by default, undefined names refused."""
 
+from collections.abc import Collection
 from importlib import resources
 from urllib.parse import urlencode
 
@@ -38,6 +39,11 @@ NAVIGATION = (
 )
 
 
+def block(text: str) -> str:
+    """Text of many lines that somebody else wrote: no line of it can turn what others say."""
+    return "\n".join(plain(line, len(line)) for line in text.splitlines())
+
+
 def _environment() -> jinja2.Environment:
     folder = resources.files(__package__).joinpath("templates")
     made = jinja2.Environment(
@@ -49,7 +55,7 @@ def _environment() -> jinja2.Environment:
     )
     made.filters.update(
         bits=bits, percent=percent, plain=plain, moment=moment, technique=technique_name,
-        phrases=entity_phrases, tactics=tactic_titles, urlencode_pairs=urlencode,
+        phrases=entity_phrases, tactics=tactic_titles, urlencode_pairs=urlencode, block=block,
     )  # fmt: skip
     made.globals.update(count=count, span=span, version=__version__, may=Permission)
     return made
@@ -70,6 +76,7 @@ def page(request: Request, template: str, status: int = 200, **context: object) 
         can=can,
         theme=theme if theme in THEMES else "auto",
         navigation=[(path, name) for path, name, needed in NAVIGATION if needed in can],
+        landing=first_page(can) if visitor else "/",
         here=request.url.path,
         live=console.version,
         **context,
@@ -77,7 +84,11 @@ def page(request: Request, template: str, status: int = 200, **context: object) 
     return HTMLResponse(text, status)
 
 
+def first_page(can: Collection[Permission]) -> str:
+    """The first page that somebody with these permissions may see."""
+    return next((path for path, _, needed in NAVIGATION if needed in can), "/account")
+
+
 def home_of(visitor: Visitor) -> str:
     """The first page that somebody may see."""
-    can = visitor.account.permissions
-    return next((path for path, _, needed in NAVIGATION if needed in can), "/account")
+    return first_page(visitor.account.permissions)

@@ -20,7 +20,7 @@ from hauberk.console.guard import (
     needs,
     new_secret,
 )
-from hauberk.console.pages import page
+from hauberk.console.pages import first_page, page
 from hauberk.console.passkeys import Place
 from hauberk.console.permissions import Permission
 from hauberk.console.shield import set_cookie
@@ -141,7 +141,8 @@ def sign_out(request: Request, console: Here, who: Who) -> Response:
 def _begun(request: Request, console: Console, account: Account, means: str, back: str) -> Response:
     token = console.sessions.begin(account, address_of(request), console.clock(), means)
     set_cookie(request, SESSION_COOKIE, token)
-    return RedirectResponse(back if is_local(back) else "/", 303)
+    where = back if is_local(back) else "/"
+    return RedirectResponse(first_page(account.permissions) if where == "/" else where, 303)
 
 
 def _form(
