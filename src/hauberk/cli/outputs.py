@@ -17,7 +17,7 @@ import typer
 
 from hauberk.errors import ExitCode, HauberkError, UsageError
 from hauberk.pipeline import IncidentView, look_up
-from hauberk.reports import plain
+from hauberk.reports import count, plain
 from hauberk.reports.outputs import (
     Output,
     OutputStatus,
@@ -127,7 +127,8 @@ def check(
     if failed:
         acting.tell([f"not reached: {', '.join(failed)}"])
         return ExitCode.UNREACHABLE
-    acting.tell([f"{len(outputs)} outputs, nothing wrong" if outputs else "there are no outputs"])
+    well = f"{count(len(outputs), 'output')}, nothing wrong"
+    acting.tell([well if outputs else "there are no outputs"])
     return ExitCode.OK
 
 
@@ -169,7 +170,8 @@ def _lines(found: Sequence[OutputStatus]) -> Iterator[str]:
             yield f"{said}not started yet"
             continue
         said += f"{one.sent:,} sent, {one.refused:,} refused"
-        said += f", {one.commits:,} commits behind for {one.behind:.0f} s" if one.behind else ""
+        if one.behind:
+            said += f", {count(one.commits, 'commit')} behind for {one.behind:.0f} s"
         yield said
         if one.fault:
             yield f"{'':<12} since {one.since}: {one.fault}"

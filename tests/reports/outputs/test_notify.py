@@ -118,9 +118,11 @@ def test_a_service_that_took_a_digest_is_not_told_again_when_another_did_not(
     with pytest.raises(NotSentError) as failed:
         sender.send([of("i1")])
     assert failed.value.what == "not taken by mailto (2)"
+    sender.close()  # as after every fault
     other.broken = False
-    sender.send([of("i1")])
-    assert len(smtp.mails) == len(other.mails) == 1
+    sender.send([of("i1"), of("i2")])
+    assert ["i1" in text_of(one) for one in smtp.mails] == [True, False]
+    assert ["i1" in text_of(one) for one in other.mails] == [True]
     other.shutdown()
     other.server_close()
     assert "s3cret" not in caplog.text + str(failed.value) + repr(output) + output.where

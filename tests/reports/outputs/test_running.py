@@ -192,25 +192,23 @@ def test_what_is_refused_for_good_goes_to_the_dead_letters_with_the_reason_and_t
 
     def answer(body: bytes, _headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
         uids = [one["finding_info"]["uid"] for one in orjson.loads(body)]
-        if "bad3" in uids or "bad7" in uids:
+        if any("bad" in one for one in uids):
             return 422, b"field out of range", {}
         taken.extend(uids)
         return 200, b"", {}
 
     server.answer = answer
-    said = [f"ok{n}" if n not in (3, 7) else f"bad{n}" for n in range(20)]
-    say(home_path)
-    for one in said:
-        say(home_path, one)
+    said = [f"{n:02}-ok" if n not in (3, 7) else f"{n:02}-bad" for n in range(20)]
+    say(home_path, *said)
     outputs = configured(
         f'[outputs.siem]\nkind = "http"\nurl = "http://127.0.0.1:{server.port}/"\n'
         'from = "beginning"\n'
     )
     with running_outputs(home_path, outputs):
         until(lambda: status(home_path, outputs)["siem"].sent == 18)
-    assert taken == [one for one in said if one.startswith("ok")]
+    assert taken == [one for one in said if one.endswith("ok")]
     letters = bodies(letters_path(home_path, "siem"))
-    assert [one["message"]["finding_info"]["uid"] for one in letters] == ["bad3", "bad7"]
+    assert [one["message"]["finding_info"]["uid"] for one in letters] == ["03-bad", "07-bad"]
     assert all("422: field out of range" in one["reason"] for one in letters)
     assert status(home_path, outputs)["siem"].refused == 2
     assert letters_path(home_path, "siem").stat().st_mode & 0o077 == 0
@@ -409,20 +407,20 @@ def test_a_sender_that_is_killed_at_random_loses_nothing_and_doubles_keep_their_
     dice = random.Random(4)
     expected: set[str] = set()
     process: subprocess.Popen[bytes] | None = None
-    for round_ in range(9):
+    for round_ in range(6):
         if process is None:
             process = subprocess.Popen(
                 [sys.executable, "-c", SENDER, str(home_path)], stdout=subprocess.PIPE
             )
             assert process.stdout is not None
             assert process.stdout.readline() == b"on\n"
-        for part in range(3):
+        for part in range(2):
             uids = [f"f{round_}-{part}-{n}" for n in range(40)]
             say(home_path, *uids, incidents=[incident(f"i{round_}", event_count=part)])
             expected.update(uids)
         expected.add(f"i{round_}")
         time.sleep(dice.uniform(0.0, 0.5))
-        if round_ < 8:
+        if round_ < 5:
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
             process = None
@@ -435,7 +433,7 @@ def test_a_sender_that_is_killed_at_random_loses_nothing_and_doubles_keep_their_
     findings = [(identity, uid) for identity, uid in received if uid.startswith("f")]
     assert {uid for _, uid in findings} == {one for one in expected if one[0] == "f"}
     assert len({identity for identity, _ in findings}) == len({uid for _, uid in findings})
-    assert "i8" in {uid for _, uid in received}
+    assert "i5" in {uid for _, uid in received}
 
 
 @pytest.mark.slow

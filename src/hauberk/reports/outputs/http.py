@@ -134,9 +134,14 @@ class HttpSender:
     def __init__(self, settings: Http) -> None:
         self.batch = settings.batch
         self._settings = settings
+        self._connection: http.client.HTTPConnection | None = None
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Read certificates and secrets. Raises UsageError."""
+        settings = self._settings
         self._context = settings.tls.context(settings.where) if settings.secure else None
         self._headers = self._make_headers()
-        self._connection: http.client.HTTPConnection | None = None
 
     def send(self, messages: Sequence[Message]) -> Sequence[Refused]:
         """Post them in one body."""
@@ -159,6 +164,8 @@ class HttpSender:
             self._connection = None
 
     def _ask(self, method: str, body: bytes | None) -> Answer:
+        if self._connection is None:
+            self._prepare()
         headers = dict(self._headers)
         if body is not None and self._settings.compress:
             body = gzip.compress(body, 1, mtime=0)

@@ -91,7 +91,7 @@ class Sender(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the connection. Never raises."""
+        """Let go of the connection; the next use makes another, with secrets read anew."""
         ...
 
 

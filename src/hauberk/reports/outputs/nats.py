@@ -7,6 +7,7 @@ streams: one that takes the subject must be there.
 import asyncio
 import contextlib
 import re
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,10 +89,14 @@ class NatsSender:
 
     def __init__(self, settings: Nats) -> None:
         self._settings = settings
-        self._context = settings.tls.context(settings.where) if settings.tls else None
+        self._prepared()
         self._runner: asyncio.Runner | None = None
         self._client: Client | None = None
         self._ended = asyncio.Event()
+
+    def _prepared(self) -> ssl.SSLContext | None:
+        settings = self._settings
+        return settings.tls.context(settings.where) if settings.tls else None
 
     def send(self, messages: Sequence[Message]) -> Sequence[Refused]:
         """Publish them, and wait for the stream's word on each."""
@@ -179,8 +184,9 @@ class NatsSender:
             options["user"], options["password"] = settings.login[0], settings.login[1]()
         if settings.creds is not None:
             options["user_credentials"] = settings.creds
-        if self._context is not None:
-            options["tls"] = self._context
+        context = self._prepared()
+        if context is not None:
+            options["tls"] = context
         faults: list[Exception] = []
 
         async def failed(error: Exception) -> None:

@@ -99,43 +99,45 @@ class NotifySender:
     def __init__(self, settings: Notify) -> None:
         self.pause = settings.every
         self._settings = settings
-        self._services: list[Apprise] = []
-        for url in settings.urls().split():
-            one = _apprise()
-            one.add(url)
-            self._services.append(one)
-        self._took: tuple[str, set[int]] = ("", set())
+        self._took: dict[str, set[str]] = {}  # by address: what it has of what is under way
+        settings.urls()
 
     def send(self, messages: Sequence[Message]) -> Sequence[Refused]:
-        """Notify the services; those that took it already are not told again."""
-        told = [one for one in messages if one.incident is not None]
-        trial = any(one.subject is Subject.TEST for one in messages)
-        if not told and not trial:
-            return ()
-        title, body = digest(messages, self._settings.link)
-        known = "|".join(one.id for one in messages)
-        if self._took[0] != known:
-            self._took = (known, set())
+        """Notify the services, each of what it has not taken yet."""
         failed = []
-        for number, service in enumerate(self._services):
-            if number in self._took[1]:
-                continue
-            kind = NotifyType.INFO if trial else NotifyType.WARNING
-            if service.notify(body=body, title=title, notify_type=kind,
-                              body_format=NotifyFormat.TEXT, timeout=SECONDS):  # fmt: skip
-                self._took[1].add(number)
+        for number, url in enumerate(self._settings.urls().split(), start=1):
+            took = self._took.setdefault(url, set())
+            fresh = [one for one in messages if one.id not in took]
+            if not fresh or self._notify(url, fresh):
+                took.update(one.id for one in fresh)
             else:
-                failed.append(f"{self._settings.services[number]} ({number + 1})")
+                failed.append(f"{url.partition(':')[0].lower()[:32]} ({number})")
         if failed:
             raise NotSentError(f"not taken by {', '.join(failed)}", where=self._settings.where)
+        self._took.clear()
         return ()
+
+    def _notify(self, url: str, messages: Sequence[Message]) -> bool:
+        service = _apprise()
+        if not service.add(url):
+            return False
+        title, body = digest(messages, self._settings.link)
+        trial = all(one.subject is Subject.TEST for one in messages)
+        kind = NotifyType.INFO if trial else NotifyType.WARNING
+        return bool(
+            service.notify(
+                body=body, title=title, notify_type=kind, body_format=NotifyFormat.TEXT,
+                timeout=SECONDS,
+            )
+        )  # fmt: skip
 
     def check(self) -> str:
         """Nothing can be asked of most services: their addresses are well formed."""
-        return f"{count(len(self._services), 'address', 'addresses')} well formed; `test` sends"
+        known = count(len(self._settings.services), "address", "addresses")
+        return f"{known} well formed; `test` sends"
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing is held but what was taken, lest a service is told twice."""
 
 
 def digest(messages: Sequence[Message], link: str = "") -> tuple[str, str]:

@@ -204,7 +204,6 @@ class OutputLoop:
     def _close(self) -> None:
         if self._sender is not None:
             self._sender.close()
-            self._sender = None
 
 
 class Commits:

@@ -118,9 +118,13 @@ class SyslogSender:
 
     def __init__(self, settings: Syslog) -> None:
         self._settings = settings
-        secure = settings.transport is Transport.TLS
-        self._context = settings.tls.context(settings.where) if secure else None
         self._socket: socket.socket | None = None
+        self._context = self._prepared()
+
+    def _prepared(self) -> ssl.SSLContext | None:
+        settings = self._settings
+        secure = settings.transport is Transport.TLS
+        return settings.tls.context(settings.where) if secure else None
 
     def send(self, messages: Sequence[Message]) -> Sequence[Refused]:
         """Write them; over TCP and TLS, wait until all bytes have arrived."""
@@ -195,6 +199,7 @@ class SyslogSender:
             made = socket.socket(family, kind, protocol)
             made.connect(address)
         else:
+            self._context = self._prepared()
             made = socket.create_connection(at, CONNECT_SECONDS)
             try:
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
