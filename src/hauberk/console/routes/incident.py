@@ -38,7 +38,7 @@ def shown(
     request: Request,
     console: Here,
     uid: Uid,
-    was: Annotated[str, Query(max_length=64)] = "",
+    was: Annotated[str, Query(max_length=400)] = "",
 ) -> Response:
     """The page."""
     notice = f"{was} goes on in this incident." if _UID.fullmatch(was) else ""
