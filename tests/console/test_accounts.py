@@ -218,3 +218,58 @@ def test_what_concerns_security_gets_into_the_ledger(
         types = [str(entry["type"]) for entry in home.ledger.entries()]
     wanted = ["console.invited", "console.account-made", "console.signed-in"]
     assert [one for one in types if one.startswith("console.")] == wanted
+
+
+def change(somebody: Any, **changed: str) -> Any:
+    fields = {
+        "password": PASSWORD, "code": somebody.code(), "new": "another good long one",
+        "again": "another good long one",
+    }  # fmt: skip
+    return somebody.post("/account/password", **{**fields, **changed})
+
+
+def test_one_changes_ones_own_password_by_password_and_code(
+    person: Callable[..., Any], console: Console, clock: Any
+) -> None:
+    somebody = person(Role.ANALYST)
+    for wrong in (
+        {"password": "x" * 20}, {"code": "000000"}, {"again": "something else"},
+        {"new": "short", "again": "short"}, {"new": "analyst analyst", "again": "analyst analyst"},
+    ):  # fmt: skip
+        assert change(somebody, **wrong).status_code == 409
+    first = somebody.browser.cookies["__Host-hauberk"]
+    somebody.browser.cookies.clear()
+    assert somebody.sign_in().status_code == 303
+    clock.move(seconds=31)
+    done = change(somebody)
+    assert done.status_code == 200
+    assert "Others are signed out" in done.text
+    assert console.sessions.visitor(first, clock()) is None
+    assert "password-changed" in kinds(console)
+    clock.move(seconds=31)
+    assert change(somebody).status_code == 409  # the old one is gone
+    somebody.browser.cookies.clear()
+    assert somebody.sign_in(password="another good long one").status_code == 303
+
+
+def test_guessing_the_old_password_makes_one_wait(person: Callable[..., Any]) -> None:
+    somebody = person(Role.ANALYST)
+    for _ in range(3):
+        assert "belong together" in change(somebody, password="wrong wrong wrong").text
+    assert "Wait" in change(somebody).text
+
+
+def test_one_sees_ones_sessions_and_ends_the_others(
+    person: Callable[..., Any], console: Console, clock: Any
+) -> None:
+    somebody, other = person(Role.ANALYST), person(Role.VIEWER)
+    first = somebody.browser.cookies["__Host-hauberk"]
+    assert "End all others" not in somebody.browser.get("/account").text
+    somebody.browser.cookies.clear()
+    somebody.sign_in()
+    assert "End all others" in somebody.browser.get("/account").text
+    assert somebody.post("/account/sessions/end").status_code == 303
+    assert console.sessions.visitor(first, clock()) is None
+    assert somebody.browser.get("/account").status_code == 200
+    assert other.browser.get("/account").status_code == 200
+    assert kinds(console)[-1] == "sessions-ended"
