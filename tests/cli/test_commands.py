@@ -27,3 +27,11 @@ def test_help_loads_no_room_of_the_house() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert "scan " in done.stdout
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_groups_list_their_commands_whole_and_no_options_of_the_shell(name: str) -> None:
+    context = typer.Context(COMMANDS[name].load(name), info_name=name)
+    told = context.get_help()
+    assert "--install-completion" not in told
+    assert "..." not in told.partition("\nCommands:\n")[2]

@@ -28,7 +28,9 @@ app = typer.Typer(
 
       hauberk show 1
 
-      hauberk verify
+      hauberk up /var/log/auth.log             the same live, in a browser
+
+      hauberk doctor
     """,
     no_args_is_help=True,
     add_completion=True,

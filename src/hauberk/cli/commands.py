@@ -35,14 +35,16 @@ class Listed:
             found = alone
         loaded = typer.main.get_command(found)
         loaded.name = name
+        loaded.params = [one for one in loaded.params if one.name not in _COMPLETION]
+        for one in getattr(loaded, "commands", {}).values():
+            one.short_help = " ".join((one.help or "").split("\n\n")[0].split())
         return loaded
 
 
+# Typer gives them to every group; the command line is completed as a whole.
+_COMPLETION = ("install_completion", "show_completion")
+
 COMMANDS = {
-    "emulate": Listed(
-        "emulate",
-        "Write the logs of a small company, in native formats, with labelled attack campaigns.",
-    ),
     "scan": Listed("scan", "Scan files, folders and archives of logs for incidents."),
     "watch": Listed(
         "watch", "Follow files and folders of logs, and tell findings and incidents as they come."
@@ -50,46 +52,46 @@ COMMANDS = {
     "sources": Listed(
         "sources", "Sources of a watch: check their file, list them, make their tokens.", "app"
     ),
+    "show": Listed(
+        "show", "Show an incident's timeline, or every reason of a finding with its numbers."
+    ),
+    "hunt": Listed("hunt", "Ask the lake in SQL: events, findings and incidents."),
+    "replay": Listed(
+        "replay",
+        "Compute a finding again from its original records and say whether it is the same.",
+    ),
+    "verify": Listed(
+        "verify", "Prove that lake, dead letters, records and ledger are what was committed."
+    ),
+    "up": Listed("up", "Run everything on this machine: watch and console, kept alive."),
+    "down": Listed("down", "End what `up` runs, in order."),
+    "status": Listed("status", "Say how the parts that `up` runs are."),
+    "doctor": Listed(
+        "doctor", "Find what is wrong with a home and its machine, and say what to do."
+    ),
+    "console": Listed(
+        "console", "Serve the console: incidents in a browser, for several people, over TLS."
+    ),
     "outputs": Listed(
         "outputs",
         "Findings and incidents, told elsewhere: SIEMs, buses, files, chat, mail, STIX 2.1.",
         "app",
     ),
-    "console": Listed(
-        "console", "Serve the console: incidents in a browser, for several people, over TLS."
-    ),
     "serve": Listed(
         "serve", "Serve the models that may judge to other programs, over HTTP.", "app"
-    ),
-    "up": Listed("up", "Run everything on this machine: watch and console, kept alive."),
-    "down": Listed("down", "End what `up` runs, in order."),
-    "doctor": Listed(
-        "doctor", "Find what is wrong with a home and its machine, and say what to do."
     ),
     "backup": Listed(
         "backup",
         "Back up a home while others write it: the state of one commit, in one file.",
     ),
     "restore": Listed("restore", "Make a home of a backup."),
-    "status": Listed("status", "Say how the parts that `up` runs are."),
-    "show": Listed(
-        "show", "Show an incident's timeline, or every reason of a finding with its numbers."
-    ),
-    "hunt": Listed("hunt", "Ask the lake in SQL: events, findings and incidents."),
-    "verify": Listed(
-        "verify", "Prove that lake, dead letters, records and ledger are what was committed."
-    ),
     "db": Listed(
         "database",
         "Where records and console keep their rows: SQLite in the home, or PostgreSQL.",
         "app",
     ),
     "retention": Listed(
-        "retention", "What is older than `[retention]` of hauberk.toml keeps it.", "app"
-    ),
-    "replay": Listed(
-        "replay",
-        "Compute a finding again from its original records and say whether it is the same.",
+        "retention", "Remove what is older than `[retention]` of hauberk.toml keeps it.", "app"
     ),
     "rules": Listed(
         "rules", "Work with Sigma rules: list, check, test, explain, coverage, hunt, update.", "app"
@@ -111,6 +113,10 @@ COMMANDS = {
     "policy": Listed(
         "governing", "The policy: who decides what, on which evidence, for how long.", "policy_app"
     ),
+    "emulate": Listed(
+        "emulate",
+        "Write the logs of a small company, in native formats, with labelled attack campaigns.",
+    ),
 }
 
 
@@ -120,7 +126,7 @@ class Commands(TyperGroup):
     def __init__(self, **settings: Any) -> None:  # Typer's own, handed on as they are
         super().__init__(**settings)
         for name, one in COMMANDS.items():
-            self.add_command(TyperCommand(name, help=one.summary), name)
+            self.add_command(TyperCommand(name, help=one.summary, short_help=one.summary), name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that the arguments begin with, loaded, and the rest of them."""

@@ -99,7 +99,11 @@ def _statuses(home: Path) -> list[DatabaseStatus]:
 
     found = [one for one in each() if one is not None]
     if not found:
-        raise UsageError("there is no home here", where=str(home), hint="Scan something into it")
+        raise UsageError(
+            "there is no home here",
+            where=str(home),
+            hint="Scan something into it, or name another home: --home, or HAUBERK_HOME",
+        )
     return found
 
 

@@ -29,7 +29,7 @@ A question is one SELECT. Tables are OCSF's event classes (`process_activity`, `
 `events` with what all of them have in common, `findings` and `incidents`. Attributes have OCSF's
 names, as structs.
 The SQL is DuckDB's. It runs in a process that has no network, may write nothing, and is ended
-when it takes too long or too much memory. The home may be in use.
+when it takes too long or too much memory. The home may be in use. Needs the extra `hunt`.
 
 Examples:
 

@@ -183,7 +183,7 @@ def verify(
 @models_app.command("risk")
 def risk(
     reference: Annotated[
-        str | None, typer.Argument(metavar="[MODEL]", help="A model; without, the register.")
+        str | None, typer.Argument(metavar="MODEL", help="A model; without, the register.")
     ] = None,
     home: Home = None,
     json: acting.Json = False,

@@ -12,7 +12,7 @@ from . import acting
 from .home import Home, home_or_default
 
 app = typer.Typer(
-    help="""What is older than `[retention]` of hauberk.toml keeps it.
+    help="""Remove what is older than `[retention]` of hauberk.toml keeps it.
 
     A watch removes it by itself, every hour (docs/database.md).
 

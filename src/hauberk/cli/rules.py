@@ -66,7 +66,7 @@ More = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
 Folders = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[DIR...]", help="Rule files or folders; without any, Hauberk's own."),
+    typer.Argument(metavar="DIR", help="Rule files or folders; without any, Hauberk's own."),
 ]
 
 
@@ -87,7 +87,7 @@ Folders = Annotated[
     """,
 )
 def list_rules(
-    search: Annotated[str, typer.Argument(metavar="[TEXT]", help="Part of a title.")] = "",
+    search: Annotated[str, typer.Argument(metavar="TEXT", help="Part of a title.")] = "",
     level: Annotated[str, typer.Option(metavar="LEVEL", help="Only this level.")] = "",
     technique: Annotated[
         str, typer.Option(metavar="ID", help="Only this ATT&CK technique, sub-techniques too.")
@@ -210,9 +210,7 @@ def run_samples(
 )
 def explain(
     rule: Annotated[str, typer.Argument(metavar="RULE", help="Id or part of the title.")],
-    event: Annotated[
-        str, typer.Argument(metavar="[EVENT]", help="Uid of an event or finding.")
-    ] = "",
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="Uid of an event or finding.")] = "",
     file: Annotated[
         Path | None, typer.Option("--file", metavar="FILE", help="A log file instead.")
     ] = None,

@@ -24,6 +24,9 @@ HELP = """Scan files, folders and archives of logs for incidents.
 Formats are recognised by content; archives (zip, tar, gz, bz2, xz, zst) are read where they lie,
 nested ones too. What was scanned before is not stored twice.
 
+Formats: Windows events (EVTX, JSON), Zeek, Suricata, CloudTrail, Argus, syslog, journald, auditd,
+Cowrie, Wazuh, OCSF, OTLP, mail, Windows executables; any CSV or JSON by a map (docs/formats.md).
+
 Examples:
 
   hauberk scan /var/log/zeek
@@ -51,7 +54,7 @@ class _File:
 def command(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="Files, folders, archives; - is standard input."),
+        typer.Argument(metavar="PATH", help="Files, folders, archives; - is standard input."),
     ],
     home: Home = None,
     rules: Annotated[

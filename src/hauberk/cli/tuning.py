@@ -39,8 +39,8 @@ Examples:
 
   hauberk rules suppress "Shadow Copies" --where 'User=CORP\\svc_backup' --reason "backup, CHG-1"
 
-  hauberk rules suppress 3f2a91c0 --where 'Image|endswith=\\robocopy.exe' --hours 22-6 --for 30d \\
-      --owner kim --reason "nightly copy" --yes
+  hauberk rules suppress 3f2a91c0 --where 'Image|endswith=\\robocopy.exe' --hours 22-6 --for 30d
+  --owner kim --reason "nightly copy" --yes
 
   hauberk rules suppress 3f2a91c0 --filter backup.filter.yml --reason "see the filter" --dry-run
 """

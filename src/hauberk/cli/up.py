@@ -52,7 +52,7 @@ _READY = "HAUBERK_READY_FD"
 def command(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PATH...]", help="Files and folders to follow."),
+        typer.Argument(metavar="PATH", help="Files and folders to follow."),
     ] = None,
     home: Home = None,
     listen: Annotated[

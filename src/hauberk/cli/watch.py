@@ -57,7 +57,7 @@ Exit codes: 0 stopped, 2 usage, 4 home in use, 5 home damaged, 6 disk full.
 def command(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PATH...]", help="Files and folders to follow."),
+        typer.Argument(metavar="PATH", help="Files and folders to follow."),
     ] = None,
     home: Home = None,
     sources: Annotated[

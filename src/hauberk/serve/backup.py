@@ -104,7 +104,9 @@ def back_up(home: Path, target: Path, now: datetime, passphrase: str | None = No
 
 def _check(home: Path, target: Path) -> None:
     if not home.is_dir():
-        raise UsageError("there is no home here", where=str(home))
+        raise UsageError(
+            "there is no home here", where=str(home), hint="Name one: --home, or HAUBERK_HOME"
+        )
     if (home / ON_A_SERVER).exists() or not (home / RECORDS).is_file():
         raise UsageError(
             "the records of this home are not in its folder",

@@ -127,7 +127,7 @@ def held(home: Path) -> Iterator[Holder]:
         raise HomeBusyError(
             f"this home is up already: {said}",
             where=str(home),
-            hint=f"`hauberk status --home {home}` shows it, `hauberk down` ends it",
+            hint=f"`hauberk status --home {home}` shows it, `hauberk down --home ...` ends it",
         ) from error
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

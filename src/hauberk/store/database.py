@@ -31,6 +31,8 @@ from .tables import SCHEMA_REVISION, metadata
 
 SCHEMA = "hauberk"
 """What the name of the records' schema begins with, in PostgreSQL."""
+NO_HOME = "Scan something into it first, or name another home: --home, or HAUBERK_HOME"
+"""What to do about a folder that is no home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ def open_for_reading(folder: Path) -> Opened:
         return Opened(engine, engine, schema.label)
     path = folder / DATABASE
     if not path.is_file():
-        raise UsageError("this is no home", where=str(folder), hint="Scan something into it first")
+        raise UsageError("this is no home", where=str(folder), hint=NO_HOME)
     try:
         engine = engine_for(path, writes=False)
         with engine.connect() as connection:

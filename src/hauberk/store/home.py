@@ -28,7 +28,7 @@ from hauberk.events import FINDING_SCHEMA
 from . import compaction, database, postgresql, recovery, retention, tables
 from .commit import Commit, check
 from .delta_log import DeltaLogs
-from .durable import is_disk_full, make_folder, sync_folders
+from .durable import is_disk_full, is_read_only, make_folder, sync_folders
 from .lake import Lake
 from .ledger import Ledger
 from .postgresql import MARKER, Patience
@@ -312,6 +312,8 @@ class Home:
                 self._roll_back()
             if is_disk_full(error):
                 raise _disk_full(self.path) from error
+            if is_read_only(error):
+                raise _read_only(self.path) from error
             raise
 
     def _roll_back(self) -> None:
@@ -347,7 +349,7 @@ def _changed(again: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
 def _make(path: Path, *, create: bool) -> None:
     known = database.is_there(path)
     if not known and not create:
-        raise UsageError("there is no home here", where=str(path), hint="Scan something into it")
+        raise UsageError("there is no home here", where=str(path), hint=database.NO_HOME)
     try:
         if path.is_dir() and not known:
             strange = sorted(
@@ -402,11 +404,15 @@ def _signer(path: Path, engine: Engine) -> Signer:
     return signer
 
 
-def _damage(path: Path, error: Exception) -> HomeDamagedError | None:
+def _damage(path: Path, error: Exception) -> HauberkError | None:
     """The error that tells of damage, where this one came of a file that is gone or no longer so.
+
+    Or of a device that is read-only now, which a file that cannot be written tells of too.
 
     Readers of the lake say which file in their text alone.
     """
+    if is_read_only(error):
+        return _read_only(path)
     if database.is_damage(error):
         return database.damaged(path / DATABASE)
     said = str(error)
@@ -429,6 +435,14 @@ def _unusable(path: Path, error: OSError) -> HauberkError:
         return _disk_full(path)
     return UsageError(
         f"the home cannot be written: {error.strerror}", where=str(path), hint="Name another home"
+    )
+
+
+def _read_only(path: Path) -> UsageError:
+    return UsageError(
+        "the home cannot be written: Read-only file system",
+        where=str(path),
+        hint="Mount it for writing again: what was committed is kept, the rest is read again",
     )
 
 
