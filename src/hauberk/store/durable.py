@@ -61,6 +61,23 @@ def is_disk_full(error: BaseException) -> bool:
     return any(_says_full(link) for link in _causes(error))
 
 
+def is_read_only(error: BaseException) -> bool:
+    """Whether this error, or what it came from, says that the device may not be written any more.
+
+    So a device is mounted that had faults.
+    """
+    return any(_says_read_only(link) for link in _causes(error))
+
+
+def _says_read_only(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno == errno.EROFS:
+        return True
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", None)
+        return code is not None and code & 0xFF == sqlite3.SQLITE_READONLY
+    return "Read-only file system" in str(error) or "os error 30" in str(error)
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     link: BaseException | None = error
     for _ in range(8):
