@@ -275,6 +275,19 @@ def test_an_answer_is_taken_once_in_the_browser_that_began_and_not_late(
     assert list(people(console)) == ["grace"]
 
 
+def test_no_other_site_begins_a_sign_in_or_makes_anybody_wait(
+    provider: OidcProvider, browser: Callable[[], TestClient]
+) -> None:
+    provider.user["groups"] = ["soc"]
+    somebody = browser()
+    for site in ("cross-site", "same-site"):
+        sent = somebody.get("/sign-in/with/corp", headers={"sec-fetch-site": site})
+        assert sent.status_code == 403
+    for _ in range(40):
+        assert somebody.get("/sign-in/with/corp/back?state=x&code=y").status_code == 401
+    assert come(provider, somebody).status_code == 303
+
+
 def test_new_keys_of_a_provider_are_found_and_not_asked_for_each_time(
     provider: OidcProvider, clock: Any, browser: Callable[[], TestClient]
 ) -> None:

@@ -96,8 +96,15 @@ class SignOn:
             pause = lockout.wait(connection, "", address, now)
         if pause > timedelta(0):
             raise Refused(f"Too many failed tries. Wait {int(pause.total_seconds()) + 1} seconds.")
+        with self._database.write() as connection:
+            sealed = challenges.take(
+                connection, answer.get("state", ""), f"oidc:{name}", holder, now
+            )
+        if sealed is None:
+            # Not counted: any page elsewhere can send a browser here with nothing begun.
+            raise Refused("This sign-in was begun too long ago, or elsewhere. Begin again.")
         try:
-            return self._finished(name, answer, holder, address, now)
+            return self._finished(name, answer, sealed, address, now)
         except Refused:
             with self._database.write() as connection:
                 if lockout.failed(connection, "", address, now):
@@ -105,15 +112,9 @@ class SignOn:
             raise
 
     def _finished(
-        self, name: str, answer: Mapping[str, str], holder: str, address: str, now: datetime
+        self, name: str, answer: Mapping[str, str], sealed: str, address: str, now: datetime
     ) -> tuple[Account, str]:
         provider = self.provider(name)
-        with self._database.write() as connection:
-            sealed = challenges.take(
-                connection, answer.get("state", ""), f"oidc:{name}", holder, now
-            )
-        if sealed is None:
-            raise Refused("This sign-in was begun too long ago, or elsewhere. Begin again.")
         begun = json.loads(self._seal.open(sealed))
         said = provider.finish(answer, begun["redirect"], begun["nonce"], begun["verifier"], now)
         try:

@@ -11,6 +11,7 @@ from hauberk.console.guard import (
     FORM_COOKIE,
     SESSION_COOKIE,
     SIGN_ON_COOKIE,
+    Forbidden,
     Here,
     Sent,
     Who,
@@ -92,6 +93,8 @@ def elsewhere(
     invitation: Annotated[str, Query(max_length=64)] = "",
 ) -> Response:
     """Go and sign in at a provider."""
+    if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        raise Forbidden("Begin at this console's own page: another site sent you here.")
     holder = new_secret()
     try:
         url = console.sign_on.begin(
