@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -240,20 +241,39 @@ def _heirs(stored: Iterable[StoredIncident]) -> dict[str, str]:
 
 def _came(home: Home, log: _Log, incidents: Sequence[StoredIncident]) -> dict[str, datetime]:
     """When the first record behind each incident was stored."""
-    found = {}
-    for one in incidents[:ASKED_EVIDENCE]:
-        uids = one.body.get("findings")
-        if not isinstance(uids, list):
-            continue
-        rows = home.records.findings_within(uids, ["evidence"], one.start, one.end)
-        batches = {
-            str(event).partition(":")[0]
-            for event in rows["evidence"].explode().drop_nulls().to_list()
-        }
-        times = [log.came[batch] for batch in batches if batch in log.came]
-        if times:
-            found[one.uid] = min(times)
+    chosen = [(one, _findings_of(one)) for one in incidents[:ASKED_EVIDENCE]]
+    owners = pl.DataFrame(
+        {
+            "incident": [one.uid for one, uids in chosen for _ in uids],
+            "uid": [uid for _, uids in chosen for uid in uids],
+        },
+        schema={"incident": pl.String, "uid": pl.String},
+    )
+    if owners.is_empty():
+        return {}
+    since, until = min(one.start for one, _ in chosen), max(one.end for one, _ in chosen)
+    # One look for all: each looks into every file of findings whose times it may be in.
+    rows = home.records.findings_within(owners["uid"], ["evidence"], since, until)
+    behind = (
+        rows.select("uid", pl.col("evidence").alias("event"))
+        .explode("event")
+        .select("uid", pl.col("event").str.split(":").list.first().alias("batch"))
+        .unique()
+        .join(owners, on="uid")
+        .select("incident", "batch")
+        .unique()
+    )
+    found: dict[str, datetime] = {}
+    for incident, batch in behind.drop_nulls().iter_rows():
+        time = log.came.get(batch)
+        if time is not None:
+            found[incident] = min(time, found.get(incident, time))
     return found
+
+
+def _findings_of(incident: StoredIncident) -> list[str]:
+    uids = incident.body.get("findings")
+    return [str(one) for one in uids] if isinstance(uids, list) else []
 
 
 def _between(told: Mapping[str, datetime], before: Mapping[str, datetime]) -> Times:
