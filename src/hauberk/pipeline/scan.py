@@ -150,7 +150,7 @@ def _states(home: Home, behaviour: Sequence[Detector]) -> dict[str, State]:
 
 def last_commit(home: Home) -> int:
     """Number of the newest commit, 0 before the first."""
-    return max((one.number for one in home.records.commits()), default=0)
+    return home.records.last_commit()
 
 
 def judge_new(
@@ -163,8 +163,8 @@ def judge_new(
 
 def judged_until(home: Home) -> int:
     """Number of the last commit whose events the behaviour detectors have judged."""
-    known = [one.facts["judged"] for one in home.records.commits() if "judged" in one.facts]
-    return max((int(one) for one in known if isinstance(one, int)), default=0)
+    known = home.records.newest_fact("judged")
+    return known if isinstance(known, int) else 0
 
 
 def _learn(
