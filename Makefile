@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-sigma results docs lock clean
+.PHONY: help setup demo test check bench bench-sigma soak results docs lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ bench: setup  ## Measure speed and memory against a bare parse; append to benchm
 bench-sigma: setup  ## Compare Sigma matching with pySigma on SQLite: speed, then hit by hit
 	@$(BIN)/python -m benchmarks.sigma
 	@$(BIN)/python -m benchmarks.sigma --oracle
+
+soak: setup  ## Run a whole system for an hour and kill its parts; write docs/soak.md
+	@$(BIN)/python -m benchmarks.soak --minutes 60 --rate 10000 --people 10 --kills 20 --page
 
 results: setup  ## Measure detection on every set of ../shared/data, and the models; write docs/*results.md
 	@$(BIN)/python -m benchmarks.results
