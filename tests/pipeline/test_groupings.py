@@ -1,6 +1,7 @@
 """What people merge and take apart, on real homes: noted, obeyed from then on, and lifted."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_a_merge_reaches_the_ranking_survives_and_is_lifted(home: Path) -> None:
     assert merged.probability >= max(first.probability, second.probability)
     with Home.open(home, read_only=True) as opened:
         assert getattr(holder(opened, first.uid), "uid", "") == second.uid
-        facts = opened.records.commits()[-1].facts["groupings"]
+        facts: Any = opened.records.commits()[-1].facts["groupings"]
         entries = list(opened.ledger.entries())
         replayed = groupings_of(opened, until=facts["until"])
         before = groupings_of(opened, until=facts["positions"][0])

@@ -125,7 +125,8 @@ def test_the_later_word_holds_and_a_lifted_one_does_not() -> None:
     heavy, light = holding(before, DUMP), holding(before, MAIL)
     merged = (GroupingKind.MERGED, heavy.uid, light.uid, OTHER, ONE_STORY)
     detached = (GroupingKind.DETACHED, heavy.uid, "", OTHER, ONE_STORY)
-    undone = (GroupingKind.UNDONE, heavy.uid, "a0", [], [])
+    nothing: list[Row] = []
+    undone = (GroupingKind.UNDONE, heavy.uid, "a0", nothing, nothing)
     assert len(made([*ONE_STORY, *OTHER], said(merged, detached), before).incidents) == 2
     assert len(made([*ONE_STORY, *OTHER], said(detached, merged), before).incidents) == 1
     assert len(made([*ONE_STORY, *OTHER], said(merged, undone), before).incidents) == 2
@@ -207,7 +208,7 @@ def test_whatever_is_said_every_finding_stands_in_one_incident_and_nothing_sinks
     plain = made(ROWS)
     grouped = made(ROWS, said(*acts))
     everything = [uid for one in grouped.incidents for uid in one.findings]
-    assert sorted(everything) == sorted(row["uid"] for row in ROWS)
+    assert sorted(everything) == sorted(str(row["uid"]) for row in ROWS)
     assert len({one.uid for one in grouped.incidents}) == len(grouped.incidents)
     assert grouped.incidents == made(ROWS, said(*acts)).incidents
     if all(kind is GroupingKind.MERGED for kind, *_ in acts):
