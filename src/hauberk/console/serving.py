@@ -9,12 +9,13 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from hauberk.errors import HomeBusyError, UsageError
 from hauberk.store import Home
 
 from .app import application
-from .certificates import certificate_for
+from .certificates import ServerCertificate, certificate_for
 from .console import FOLDER, Console
 from .private_files import make_private_folder
 
@@ -76,10 +77,25 @@ def serve(options: ServeOptions, started: Callable[[Started], None]) -> None:
     names = names_of(options)
     folder = make_private_folder(options.home / FOLDER)
     certificate = certificate_for(folder, names, console.clock())
+    config = configured(application(console, names), options, certificate)
+    shown = next((one for one in options.names), names[0])
+    address = f"https://{f'[{shown}]' if ':' in shown else shown}:{options.port}"
+    token = console.accounts.first_link(console.clock())
+    setup = None if token is None else f"{address}/setup/{token}"
+    started(Started(address, certificate.ca, certificate.fingerprint, setup))
+    _Server(config, console).run()
+
+
+def configured(
+    app: ASGIApp, options: ServeOptions, certificate: ServerCertificate
+) -> uvicorn.Config:
+    """How the application is served: TLS, and bounds on what is taken before anybody signs in."""
     config = uvicorn.Config(
-        application(console, names),
+        app,
         host=options.host,
         port=options.port,
+        # The other parser, which is taken where it is installed, knows no bound on headers.
+        http="h11",
         ssl_certfile=certificate.chain,
         ssl_keyfile=certificate.key,
         log_level="warning",
@@ -95,12 +111,7 @@ def serve(options: ServeOptions, started: Callable[[Started], None]) -> None:
     config.load()
     assert config.ssl is not None
     config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-    shown = next((one for one in options.names), names[0])
-    address = f"https://{f'[{shown}]' if ':' in shown else shown}:{options.port}"
-    token = console.accounts.first_link(console.clock())
-    setup = None if token is None else f"{address}/setup/{token}"
-    started(Started(address, certificate.ca, certificate.fingerprint, setup))
-    _Server(config, console).run()
+    return config
 
 
 class _Server(uvicorn.Server):

@@ -66,6 +66,8 @@ class Shield:
 
     def _refused(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
+        if len(headers.getlist("host")) > 1:  # which one counts is not ours to guess
+            return PlainTextResponse("Say one host.", 400)
         host = headers.get("host", "")
         if host.rpartition(":")[0].strip("[]").casefold() not in self._hosts and (
             host.strip("[]").casefold() not in self._hosts
