@@ -59,10 +59,12 @@ def test_acts_that_wait_when_the_console_and_the_watch_are_killed_are_entered_on
         people.accounts.invite(name, [Role.ANALYST], "chaos", datetime.now(UTC))
         if number in (6, 14):
             time.sleep(chance.uniform(0, 1.5))  # acts are handed over each half second
+            wait(lambda: up.part("console").get("pid"), "a console to kill")
             os.kill(up.part("console")["pid"], signal.SIGKILL)
             wait(partial(restarted, up, "console", 1 if number == 6 else 2), "its death")
         if number == 10:
             time.sleep(chance.uniform(0, 1.5))
+            wait(lambda: up.part("watch").get("pid"), "a watch to kill")
             os.kill(up.part("watch")["pid"], signal.SIGKILL)
             wait(partial(restarted, up, "watch", 1), "its death")
     wait(lambda: up.status()["state"] == "up", "both to be back")

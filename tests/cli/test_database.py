@@ -1,5 +1,6 @@
 """`hauberk db` and `hauberk retention`, as they are run."""
 
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from hauberk.cli.app import run as run_app
 def run(*arguments: object) -> int:
     with pytest.raises(SystemExit) as ended:
         run_app([str(one) for one in arguments])
+    gc.collect()  # what the end of a command's process would let go of
     return int(ended.value.code or 0)
 
 

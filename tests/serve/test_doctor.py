@@ -14,13 +14,17 @@ from tests.cli.commands import run
 from hauberk.serve.doctor import Diagnosis, Examined, Grade, examine, examining
 
 MakeHome = Callable[..., Path]
-NOW = datetime.now(UTC)
 
 
 @pytest.fixture
 def ask(make_home: MakeHome) -> Callable[..., dict[str, Diagnosis]]:
-    def ask(home: Path | None = None, now: datetime = NOW, **how: bool) -> dict[str, Diagnosis]:
-        return {one.check: one for one in examine(home or make_home("a"), now, **how)}
+    def ask(
+        home: Path | None = None, now: datetime | None = None, **how: bool
+    ) -> dict[str, Diagnosis]:
+        return {
+            one.check: one
+            for one in examine(home or make_home("a"), now or datetime.now(UTC), **how)
+        }
 
     return ask
 
@@ -51,7 +55,7 @@ def test_everything_that_is_not_fine_says_what_it_means_and_what_to_do(
     home = make_home("a")
     (home / "hauberk.toml").write_text("[watch]\npath = ['x']\n")
     (home / "keys" / "ledger.pem").chmod(0o644)
-    found = ask(home, now=NOW - timedelta(days=1))
+    found = ask(home, now=datetime.now(UTC) - timedelta(days=1))
     for name in ("settings", "permissions", "clock"):
         assert found[name].grade is Grade.FAULT, found[name]
     for one in found.values():
