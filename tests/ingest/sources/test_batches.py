@@ -190,4 +190,6 @@ def test_an_evtx_file_that_grew_is_read_from_its_last_chunk_on() -> None:
         ledger.add(each)
     new = evtx(b"ElfChnk\0one", b"ElfChnk\0two", b"ElfChnk\0three", b"ElfChnk\0four", b"")
     found = list(read_batches(given_input(new), Chunked(), known=ledger.known))
-    assert [(type(e), e.length // 65536) for e in found] == [(Skipped, 2), (Batch, 1), (Batch, 2)]
+    told = [(type(e), e.length // 65536) for e in found]
+    # The last one is room that Windows made ahead.
+    assert told == [(Skipped, 2), (Batch, 1), (Batch, 1), (Batch, 1)]

@@ -267,7 +267,10 @@ def _before_last_chunk(data: bytes) -> int:
     """
     chunks = range(EVTX_CHUNK, len(data), EVTX_CHUNK)
     used = [at for at in chunks if any(data[at : at + 8])]
-    return used[-1] if used else len(data)
+    if used:
+        return used[-1]
+    # Windows makes room ahead: behind a first chunk that is in use there may be nothing but room.
+    return EVTX_CHUNK if any(data[:8]) else len(data)
 
 
 def stored_range(stream: Stream, data: bytes, offset: int, known: Known) -> tuple[int, str] | None:
