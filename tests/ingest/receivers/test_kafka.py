@@ -71,7 +71,8 @@ def event(number: int) -> bytes:
 def produce(broker: str, payloads: list[bytes], topic: str = "events") -> None:
     producer = kafka.Producer({"bootstrap.servers": broker, "log_level": 0})
     for one in payloads:
-        producer.produce(topic, one)
+        # Without a key all that comes at once would go to one partition.
+        producer.produce(topic, one, key=one)
     assert producer.flush(20) == 0
 
 
