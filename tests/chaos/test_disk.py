@@ -66,7 +66,7 @@ def test_a_full_disk_ends_a_watch_with_its_code_and_it_goes_on_once_there_is_roo
         assert disk.stored(home) == expected(range(50))
         write(log, range(100, 120))
         watch.start()
-        watch.wait(lambda: watch.pace()["records"] == 70, "what came meanwhile")
+        watch.wait(lambda: watch.pace()["records"] == 70, "what came meanwhile", 180)
         assert watch.end() == 0
     assert disk.stored(home) == expected(range(120))
 
@@ -144,7 +144,7 @@ def test_a_watch_that_died_with_its_disk_says_why_it_does_not_start_and_goes_on_
         disk.remount("rw")
         watch.out.unlink()
         watch.start()
-        watch.wait(lambda: watch.pace().get("records") == 50, "what came meanwhile")
+        watch.wait(lambda: watch.pace().get("records") == 50, "what came meanwhile", 180)
         assert watch.end() == 0
     assert disk.stored(home) == expected(range(100))
 

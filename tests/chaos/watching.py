@@ -109,7 +109,7 @@ class Watch:
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def wait(self, done: Callable[[], object], what: str) -> None:
+    def wait(self, done: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
         """Wait for something that cannot come once it has died."""
 
         def ended() -> object:
@@ -117,7 +117,7 @@ class Watch:
             assert found or self.alive, f"it died before {what}: {self.said()[-2000:]}"
             return found
 
-        wait(ended, what)
+        wait(ended, what, seconds)
 
     def kill(self) -> None:
         assert self.process is not None

@@ -4,6 +4,7 @@ The instant of the move is the file that names the schema: before it the home is
 and what was copied is dropped again; after it the old file is only a copy, kept aside.
 """
 
+import gc
 import hashlib
 import secrets
 import sqlite3
@@ -95,6 +96,7 @@ def move_home(home: Path, url: str | None, parts: Sequence[Part] = (RECORDS,)) -
 
 def _only_us(path: Path) -> None:
     """Fold the write-ahead log into the file, which works only where nobody else has it open."""
+    gc.collect()  # connections of this process that nobody holds any more
     until = time.monotonic() + _WAIT_SECONDS
     with closing(sqlite3.connect(path, timeout=0.1)) as connection:
         while True:
