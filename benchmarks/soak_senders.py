@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -72,7 +73,7 @@ def probe(number: int) -> bytes:
     return json.dumps({"@timestamp": now(), "winlog": winlog}).encode() + b"\n"
 
 
-class Paced(threading.Thread):
+class Paced(threading.Thread, ABC):
     """Sends so many records a second, a slice at a time, until stopped; never catches up."""
 
     def __init__(self, rate: float, stop: threading.Event) -> None:
@@ -95,9 +96,9 @@ class Paced(threading.Thread):
             self.send(self._each)
         self.finish()
 
+    @abstractmethod
     def send(self, many: int) -> None:
         """Send so many, and count them."""
-        raise NotImplementedError
 
     def finish(self) -> None:
         """What is to be done at the end."""

@@ -19,8 +19,8 @@ from hauberk.store import Home
 PATIENCE = 60.0  # of a machine that does much else
 
 IMPATIENT = (
-    "import hauberk.pipeline.bounded as b, hauberk.pipeline.live as l;"
-    "b.HANG_SECONDS = b.ENDING_SECONDS = 2.0; l.STUCK_SECONDS = 2.0;"
+    "import hauberk.pipeline.bounded as b, hauberk.pipeline.behind as h;"
+    "b.HANG_SECONDS = b.ENDING_SECONDS = 2.0; h.STUCK_SECONDS = 2.0;"
     "from hauberk.cli import main; main()"
 )
 """The command line, with bounds that a test can wait for."""

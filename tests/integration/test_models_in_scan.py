@@ -2,7 +2,6 @@
 
 import json
 import runpy
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pytest
 
 from hauberk.detect.models import observed
 from hauberk.events import OWN_CLASS, FindingKind
@@ -25,22 +23,6 @@ made: dict[str, Any] = runpy.run_path(str(Path(__file__).with_name("judges.py"))
 opened, approved, raised = made["opened"], made["approved"], made["raised"]
 mail, made_up, ordinary = made["mail"], made["made_up"], made["ordinary"]
 PHISH, HAM = made["PHISH"], made["HAM"]
-
-
-@pytest.fixture(scope="module")
-def staffed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("staffed")
-    desk = opened(folder)
-    desk.people().signing_key()
-    desk.home.close()
-    return folder
-
-
-@pytest.fixture
-def folder(staffed: Path, tmp_path: Path) -> Path:
-    target = tmp_path / "office"
-    shutil.copytree(staffed, target)
-    return target
 
 
 def mails(folder: Path, *, phish: int = 1, ham: int = 3, day: int = 4) -> Path:

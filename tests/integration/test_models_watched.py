@@ -2,7 +2,6 @@
 
 import json
 import runpy
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,22 +32,6 @@ from hauberk.store import Commit, Home
 made: dict[str, Any] = runpy.run_path(str(Path(__file__).with_name("judges.py")))
 opened, approved, raised = made["opened"], made["approved"], made["raised"]
 START = datetime(2024, 3, 4, 12, 0, tzinfo=UTC).timestamp()
-
-
-@pytest.fixture(scope="module")
-def staffed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("staffed")
-    desk = opened(folder)
-    desk.people().signing_key()
-    desk.home.close()
-    return folder
-
-
-@pytest.fixture
-def folder(staffed: Path, tmp_path: Path) -> Path:
-    target = tmp_path / "office"
-    shutil.copytree(staffed, target)
-    return target
 
 
 def live(folder: Path, task: Task, **more: Any) -> Any:

@@ -9,7 +9,16 @@ from pathlib import Path
 import polars as pl
 
 from hauberk.events import FindingKind
-from hauberk.pipeline import WatchOptions, draft, known_rules, leave, list_suppressions, watch
+from hauberk.pipeline import (
+    ScanOptions,
+    WatchOptions,
+    draft,
+    known_rules,
+    leave,
+    list_suppressions,
+    scan,
+    watch,
+)
 from hauberk.store import Commit, Home
 
 BEGUN = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -88,3 +97,16 @@ def test_what_comes_after_it_is_hidden_and_what_came_before_was_told(tmp_path: P
         thread.join()
     assert len(heard.titles) == before
     assert {one.owner for one, _ in list_suppressions(home)} == {"ada"}
+
+
+def test_an_act_that_says_no_suppression_hides_nothing_and_stops_nothing(tmp_path: Path) -> None:
+    home, log = tmp_path / "home", tmp_path / "log.json"
+    acts = [
+        {"type": "console.suppressed", "by": "eve", **said}
+        for said in ({}, {"suppression": "["}, {"suppression": "[1]"}, {"suppression": "{}"})
+    ]
+    with Home.open(home) as opened:
+        opened.commit(Commit(entries=acts))
+    log.write_text(line(0))
+    assert scan(ScanOptions(paths=[log], home=home)).incidents
+    assert list_suppressions(home) == []

@@ -13,6 +13,7 @@ import typer
 
 from hauberk.errors import UsageError
 from hauberk.governance import PersonalKey, load_key
+from hauberk.ingest.receivers import Tokens
 from hauberk.pipeline import judge_own
 from hauberk.reports import plain
 from hauberk.store import Home
@@ -109,3 +110,16 @@ def a_time(text: str, option: str) -> datetime:
             f"{text!r} is no time", where=option, hint="Expected such as 2026-03-03T14:02"
         ) from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def hand_out(tokens: Tokens, what: str, name: str, *, revoke: bool, json: bool) -> None:
+    """Make a token and show it once, or take away all that `name`, a `what`, has."""
+    if revoke:
+        gone = tokens.revoke(name)
+        tell([f"{name} has no token any more; it had {gone}"])
+        return
+    made = tokens.make(name)
+    if json:
+        tell_json({what: name, "token": made})
+        return
+    tell([made, f"send it as `Authorization: Bearer ...`; it cannot be shown again ({name})"])

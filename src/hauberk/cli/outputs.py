@@ -1,17 +1,14 @@
 """`hauberk outputs`: findings and incidents told elsewhere."""
 
 import json as json_module
-import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -32,6 +29,7 @@ from hauberk.store import load_settings
 
 from . import acting, output
 from .home import Home, home_or_default
+from .stopping import ended_in_order
 
 REPORT_SECONDS = 5.0
 
@@ -95,7 +93,7 @@ def run(
                 print(said, file=sys.stderr, flush=True)  # noqa: T201
 
     stop = threading.Event()
-    with _stopped_by_signals(stop):
+    with ended_in_order(stop):
         run_outputs(path, outputs, stop, tell, report)
 
 
@@ -210,21 +208,3 @@ def export(
         return
     with output.file(out, "--out") as stream:
         stream.write(made + "\n")
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM ends it in order; the second one at once."""
-    before: dict[int, Any] = {}  # `Any`: whatever handlers the interpreter knows
-
-    def told(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, before[number])
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, told)
-    try:
-        yield
-    finally:
-        for known, handler in before.items():
-            signal.signal(known, handler)

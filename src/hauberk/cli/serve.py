@@ -95,15 +95,6 @@ def token(
     """Make a bearer token for a client. It is shown once; the home keeps its digest alone."""
     if _NAME.fullmatch(name) is None:
         raise UsageError(f"{name!r} cannot name a client", hint="Expected a-z, 0-9 and -")
-    tokens = Tokens(home_or_default(home), TOKENS)
-    if revoke:
-        gone = tokens.revoke(name)
-        acting.tell([f"{name} has no token any more; it had {gone}"])
-        return
-    made = tokens.make(name)
-    if as_json:
-        acting.tell_json({"client": name, "token": made})
-        return
-    acting.tell(
-        [made, f"send it as `Authorization: Bearer ...`; it cannot be shown again ({name})"]
+    acting.hand_out(
+        Tokens(home_or_default(home), TOKENS), "client", name, revoke=revoke, json=as_json
     )

@@ -84,18 +84,7 @@ def token(
     """Make a bearer token for a source. It is shown once; the home keeps its digest alone."""
     if not name or len(name) > 40 or not name.replace("-", "").isalnum() or name != name.lower():
         raise UsageError(f"{name!r} cannot name a source")
-    tokens = Tokens(home_or_default(home))
-    if revoke:
-        gone = tokens.revoke(name)
-        acting.tell([f"{name} has no token any more; it had {gone}"])
-        return
-    made = tokens.make(name)
-    if json:
-        acting.tell_json({"source": name, "token": made})
-        return
-    acting.tell(
-        [made, f"send it as `Authorization: Bearer ...`; it cannot be shown again ({name})"]
-    )
+    acting.hand_out(Tokens(home_or_default(home)), "source", name, revoke=revoke, json=json)
 
 
 def _failed(one: Source) -> str:

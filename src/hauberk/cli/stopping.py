@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _USUAL = (signal.SIG_DFL, signal.default_int_handler)
@@ -51,3 +52,21 @@ def when_stopped() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def ended_in_order(stop: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM sets `stop`, for what ends by itself; the second one stops."""
+    before: dict[int, Any] = {}  # whatever handlers the interpreter knows
+
+    def told(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, before[number])
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, told)
+    try:
+        yield
+    finally:
+        for known, handler in before.items():
+            signal.signal(known, handler)

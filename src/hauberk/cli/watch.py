@@ -1,16 +1,13 @@
 """`hauberk watch`: logs as they are written."""
 
 import json
-import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import polars as pl
 import typer
@@ -31,6 +28,7 @@ from hauberk.triage import BUDGET, Incident
 
 from . import output
 from .home import Home, home_or_default
+from .stopping import ended_in_order
 
 HELP = """Follow files and folders of logs, and tell findings and incidents as they come.
 
@@ -99,29 +97,11 @@ def command(
         Sources(()) if sources is None else read_sources(sources),
     )  # fmt: skip
     stop = threading.Event()
-    with _stopped_by_signals(stop):
+    with ended_in_order(stop):
         pace = watch(options, _Machine(status) if as_json else _Person(status), stop)
     said = f"{pace.records:,} records, {pace.events:,} events, {pace.rejected:,} rejected"
     output.screen(stderr=True).print(f"{said}, {pace.findings:,} findings of rules", style="dim")
     return ExitCode.OK
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM ends the watch in order; the second one at once."""
-    before: dict[int, Any] = {}  # `Any`: whatever handlers the interpreter knows
-
-    def told(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, before[number])
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, told)
-    try:
-        yield
-    finally:
-        for known, handler in before.items():
-            signal.signal(known, handler)
 
 
 class _Status:

@@ -27,7 +27,7 @@ from .labels import (
     mark_gold,
     proposals_of,
 )
-from .live import Listener, Pace, WatchOptions, watch
+from .live import WatchOptions, watch
 from .lookup import FindingView, IncidentView, look_up
 from .own import judge_own
 from .replay import Compared, Replay, replay
@@ -39,6 +39,7 @@ from .signing import REFUSED as STATEMENT_REFUSED
 from .signing import STATEMENT
 from .suppressing import Trial, draft, lift, list_suppressions, suppress, tried
 from .surrounding import ALERTS_SCHEMA, MAX_ALERTS, alerts_around, each_around
+from .telling import Listener, Pace
 from .verdicts import verdicts_of
 
 __all__ = [

@@ -28,9 +28,11 @@ def suppressions_of(home: Home) -> list[Suppression]:
     for entry in home.ledger.entries():
         try:
             kind = entry.get("type")
-            if kind in (MADE, ACT_MADE):
-                one = _made(entry)
+            if kind == MADE:
+                one = Suppression.from_entry(entry)
                 made[one.uid] = one
+            elif kind == ACT_MADE and (said := _of_act(entry)):
+                made[said.uid] = said
             elif kind in (LIFTED, ACT_LIFTED):
                 made.pop(str(entry["uid" if kind == LIFTED else "suppression"]), None)
         except (ValueError, KeyError, TypeError) as fault:
@@ -42,11 +44,14 @@ def suppressions_of(home: Home) -> list[Suppression]:
     return list(made.values())
 
 
-def _made(entry: Mapping[str, object]) -> Suppression:
-    if entry.get("type") == MADE:
-        return Suppression.from_entry(entry)
-    said = json.loads(str(entry["suppression"]))
-    if not isinstance(said, dict):
-        raise TypeError("a suppression is a JSON object")
-    # Who is signed in answers for it, whatever the text says.
-    return Suppression.from_entry({**said, "owner": str(entry["by"])})
+def _of_act(entry: Mapping[str, object]) -> Suppression | None:
+    """The suppression that an act says; None where it says none, so that it hides nothing.
+
+    An act is what somebody sent: one that is malformed must not keep a home from being judged.
+    """
+    try:
+        said = json.loads(str(entry["suppression"]))
+        # Who is signed in answers for it, whatever the text says.
+        return Suppression.from_entry({**said, "owner": str(entry["by"])})
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,5 +1,6 @@
 """Floor 1: the home, which keeps the lake, the records and the ledger under one commit."""
 
+from .accounts import Accounting, CommitInfo, KnownRange, SourceAccount
 from .administering import DatabaseStatus, records_status, status_of, upgrade_records
 from .commit import MAX_HEAD, BatchEntry, Commit, DeadLetter, StoredIncident
 from .durable import is_disk_full
@@ -10,7 +11,7 @@ from .ledger import Ledger
 from .moving import RECORDS, Moved, Part, move_home
 from .postgresql import Patience, Schema, schema_of
 from .proven import Entry
-from .records import Accounting, CommitInfo, KnownRange, Records, SourceAccount
+from .records import Records
 from .retention import Kept, Leaving, Policy, Retained, cutoff, read_policy
 from .settings import SETTINGS, Settings, Table, load_settings, read_settings
 from .snapshot import committed_files, copy_database

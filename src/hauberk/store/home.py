@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -11,48 +10,35 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import polars as pl
-from filelock import FileLock, Timeout
-from sqlalchemy import Engine, insert, select
+from filelock import FileLock
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from hauberk.errors import (
-    DiskFullError,
     HauberkError,
     HomeBusyError,
     HomeDamagedError,
     UnreachableError,
-    UsageError,
 )
 from hauberk.events import FINDING_SCHEMA
 
-from . import compaction, database, postgresql, recovery, retention, tables
+from . import compaction, database, place, postgresql, recovery, retention, tables
 from .commit import Commit, check
 from .delta_log import DeltaLogs
-from .durable import is_disk_full, is_read_only, make_folder, sync_folders
+from .durable import is_disk_full, is_read_only
 from .lake import Lake
 from .ledger import Ledger
-from .postgresql import MARKER, Patience
+from .place import KEYS
+from .postgresql import Patience
 from .proven import Entry
 from .records import Records
 from .removing import vacuum
-from .settings import SETTINGS
 from .signing import (
-    KEY_FILE,
     PUBLIC_KEY_FILE,
     Signer,
-    load_signer,
     load_verifier,
-    make_keys,
 )
-from .sqlite import DATABASE
 from .writer import Reach, Step, Writer
-
-KEYS = "keys"
-LOCK = "lock"
-OWNER = "owner"
-RUN = "run"
-"""What `hauberk up` keeps while it runs."""
-_BEFORE_THE_FIRST = frozenset({KEYS, LOCK, OWNER, RUN, SETTINGS, f".{MARKER}.part"})
 
 _T = TypeVar("_T")
 Clock = Callable[[], datetime]
@@ -129,12 +115,12 @@ class Home:
         if read_only:
             opened = database.open_for_reading(path)
             return cls(path, opened, lock=None, signer=None, clock=clock, reach=reach)
-        _make(path, create=create)
-        lock = _lock(path)
+        place.make(path, create=create)
+        lock = place.lock(path)
         try:
             opened = database.open_for_writing(path, patience, in_file=in_file)
             try:
-                signer = _signer(path, opened.writing)
+                signer = place.signer_of(path, opened.writing)
                 recovery.roll_back(path, opened.writing)
             except BaseException:
                 opened.close()
@@ -142,7 +128,7 @@ class Home:
         except BaseException as error:
             lock.release()
             if is_disk_full(error):
-                raise _disk_full(path) from error
+                raise place.disk_full(path) from error
             raise
         return cls(
             path, opened, lock=lock, signer=signer, clock=clock, reach=reach, patience=patience
@@ -236,7 +222,7 @@ class Home:
         with self._turn:
             self._opened.close()
             if self._lock is not None:
-                (self.path / OWNER).unlink(missing_ok=True)
+                (self.path / place.OWNER).unlink(missing_ok=True)
                 self._lock.release()
 
     def __enter__(self) -> Self:
@@ -258,7 +244,7 @@ class Home:
             lost = self._lost(error)
             if lost is not None:
                 raise lost from error
-            damage = _damage(self.path, error)
+            damage = place.damage_of(self.path, error)
             if damage is not None:
                 raise damage from error
 
@@ -311,9 +297,9 @@ class Home:
             with contextlib.suppress(Exception):
                 self._roll_back()
             if is_disk_full(error):
-                raise _disk_full(self.path) from error
+                raise place.disk_full(self.path) from error
             if is_read_only(error):
-                raise _read_only(self.path) from error
+                raise place.read_only(self.path) from error
             raise
 
     def _roll_back(self) -> None:
@@ -344,111 +330,3 @@ def _changed(again: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
     both = again.join(was, on="uid", how="left", maintain_order="left")
     differ = [pl.col(name).ne_missing(pl.col(f"was.{name}")) for name in names]
     return both.filter(pl.any_horizontal(differ)).select(again.columns)
-
-
-def _make(path: Path, *, create: bool) -> None:
-    known = database.is_there(path)
-    if not known and not create:
-        raise UsageError("there is no home here", where=str(path), hint=database.NO_HOME)
-    try:
-        if path.is_dir() and not known:
-            strange = sorted(
-                child.name for child in path.iterdir() if child.name not in _BEFORE_THE_FIRST
-            )
-            if strange:
-                raise UsageError(
-                    f"this folder is no home and not empty (it holds {strange[0]})",
-                    where=str(path),
-                    hint="Name an empty or a new folder",
-                )
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
-    except OSError as error:
-        raise _unusable(path, error) from error
-
-
-def _lock(path: Path) -> FileLock:
-    lock = FileLock(path / LOCK, timeout=0, thread_local=False, mode=0o600)
-    owner = path / OWNER
-    try:
-        lock.acquire()
-    except Timeout as error:
-        try:
-            who = f"process {int(owner.read_text('utf-8'))}"
-        except (OSError, ValueError):
-            who = "another process"
-        raise HomeBusyError(
-            f"{who} works in this home",
-            where=str(path),
-            hint="Wait for it to end, or name another home",
-        ) from error
-    except OSError as error:
-        raise _unusable(path, error) from error
-    with contextlib.suppress(OSError):  # it only tells others whom to wait for
-        owner.write_text(f"{os.getpid()}\n", "utf-8")
-    return lock
-
-
-def _signer(path: Path, engine: Engine) -> Signer:
-    keys = path / KEYS
-    with engine.connect() as connection:
-        query = select(tables.home.c.value).where(tables.home.c.key == "origin")
-        origin = connection.execute(query).scalar()
-    if origin is not None:
-        return load_signer(keys, origin)
-    make_folder(keys, path)
-    signer = make_keys(keys, f"hauberk.home/{secrets.token_hex(8)}")
-    sync_folders([keys / KEY_FILE], path)
-    with engine.begin() as connection:
-        connection.execute(insert(tables.home).values(key="origin", value=signer.name))
-    return signer
-
-
-def _damage(path: Path, error: Exception) -> HauberkError | None:
-    """The error that tells of damage, where this one came of a file that is gone or no longer so.
-
-    Or of a device that is read-only now, which a file that cannot be written tells of too.
-
-    Readers of the lake say which file in their text alone.
-    """
-    if is_read_only(error):
-        return _read_only(path)
-    if database.is_damage(error):
-        return database.damaged(path / DATABASE)
-    said = str(error)
-    of_the_lake = isinstance(error, OSError | pl.exceptions.PolarsError) and (
-        # A long path is shortened in what they say.
-        str(path) in said or ".parquet" in said or said.startswith("parquet: ")
-    )
-    if of_the_lake:
-        return HomeDamagedError(
-            f"a file of the home is missing or damaged: {said}",
-            where=str(path),
-            hint="`hauberk verify` names all that is not as it was committed; restore the home from"
-            " a backup, or scan the logs again into another home",
-        )
-    return None
-
-
-def _unusable(path: Path, error: OSError) -> HauberkError:
-    if is_disk_full(error):
-        return _disk_full(path)
-    return UsageError(
-        f"the home cannot be written: {error.strerror}", where=str(path), hint="Name another home"
-    )
-
-
-def _read_only(path: Path) -> UsageError:
-    return UsageError(
-        "the home cannot be written: Read-only file system",
-        where=str(path),
-        hint="Mount it for writing again: what was committed is kept, the rest is read again",
-    )
-
-
-def _disk_full(path: Path) -> DiskFullError:
-    return DiskFullError(
-        "there is no room left on the device",
-        where=str(path),
-        hint="Make room and run the same command again: what was committed is kept",
-    )

@@ -29,8 +29,9 @@ from filelock import FileLock
 from hauberk.errors import UsageError
 
 from .durable import make_folder, sync
-from .home import KEYS, Home
+from .home import Home
 from .ledger import canonical
+from .place import KEYS
 
 INBOX = "inbox"
 STATE = "inbox"

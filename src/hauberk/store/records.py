@@ -3,8 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from hauberk.errors import HomeDamagedError, UsageError
 from hauberk.events import FINDING_SCHEMA
 
 from . import tables
+from .accounts import Accounting, CommitInfo, KnownRange, SourceAccount
 from .commit import MAX_HEAD, BatchEntry, StoredIncident
 from .lake import read_files
 from .lake_files import FINDINGS
@@ -25,58 +25,6 @@ from .tables import from_micros, to_micros
 
 _ASK_AT_ONCE = 500
 """Values in one SQL `IN`; every database takes so many."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownRange:
-    """A range of some file that is already stored."""
-
-    batch_id: str
-    source: str
-    start: int
-    length: int
-    sha256: str
-    format: str
-    format_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Accounting:
-    """What became of all records of one format: records = events + aggregated + rejected."""
-
-    format: str
-    batches: int
-    records: int
-    events: int
-    aggregated: int
-    rejected: int
-
-
-@dataclass(frozen=True, slots=True)
-class SourceAccount:
-    """What came from one source in one format, and when something last did."""
-
-    source: str
-    format: str
-    last: datetime
-    records: int
-    events: int
-    rejected: int
-
-
-@dataclass(frozen=True, slots=True)
-class CommitInfo:
-    """One commit: its number, time, sums and the facts stored with it."""
-
-    number: int
-    time: datetime
-    batches: int
-    records: int
-    events: int
-    aggregated: int
-    rejected: int
-    findings: int
-    facts: Mapping[str, object]
 
 
 class Records:

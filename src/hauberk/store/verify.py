@@ -14,7 +14,7 @@ from .check_files import check_files, is_of_later_commit
 from .check_ledger import check_ledger
 from .check_records import check_records
 from .expected import Expected, check_sums, read_entries
-from .home import KEYS
+from .place import KEYS
 from .signing import KEY_FILE, PUBLIC_KEY_FILE, Verifier, load_signer, load_verifier
 from .sqlite import DATABASE
 from .verification import Fault, FaultKind, Note, VerifyReport, short
