@@ -56,6 +56,7 @@ def test_a_full_disk_ends_a_watch_with_its_code_and_it_goes_on_once_there_is_roo
         disk.fill()
         write(log, range(50, 100))
         wait(lambda: not watch.alive, "the watch to end")
+        disk.fill()  # also what it gave back
         watch.start()
         wait(lambda: not watch.alive, "the watch to end again")
         assert watch.process is not None

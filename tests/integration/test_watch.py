@@ -117,6 +117,27 @@ def test_a_finding_is_told_before_anything_is_committed(logs: Path, tmp_path: Pa
         assert opened.lake.count() == 1
 
 
+def test_a_watch_over_silent_files_writes_nothing(logs: Path, tmp_path: Path) -> None:
+    stop = threading.Event()
+    (logs / "a.json").write_text(record(1, "vssadmin delete shadows /all") + "\n")
+    home = tmp_path / "home"
+    made: list[int] = []
+
+    class Patient(Heard):
+        def pace(self, pace: Pace) -> None:
+            if not self.ranked:
+                return  # the round that judges it is still to come
+            with Home.open(home, read_only=True) as opened:
+                made.append(opened.records.last_commit())
+            if len(made) == 4:
+                stop.set()
+
+    watch(WatchOptions([logs], home, judge_every=0.1), Patient(stop, records=1), stop)
+    with Home.open(home, read_only=True) as opened:
+        assert opened.records.last_commit() == made[-1]
+    assert made[1:] == made[1:2] * 3, "commits of rounds in which there was nothing to judge"
+
+
 def stored(home: Path) -> int:
     """Events that a home holds; none before there is one."""
     if not (home / "records.sqlite3").exists():

@@ -13,7 +13,7 @@ from hauberk.triage import Incident
 from .interface import ScanOptions, Silent
 from .modelled import watch_at_work
 from .retaining import RETAIN_SECONDS, policy_of, sweep
-from .scan import judge_new, last_commit, publish, triage_home
+from .scan import judge_new, last_commit, publish, triage_home, unjudged
 from .telling import Told
 
 COMPACT_COMMITS = 300
@@ -118,9 +118,10 @@ class Behind:
         return max(self._every, PAUSE_SHARE * (self.seconds or 0.0))
 
     def _round(self) -> None:
-        judged, commits = judge_new(self._home, self._detectors, Silent())
-        if commits[0] == commits[1]:
+        since, until = unjudged(self._home)
+        if since == until:
             return
+        judged, commits = judge_new(self._home, self._detectors, Silent())
         made = triage_home(self._home, judged, self._options)
         publish(self._home, judged, made, commits, self._options.budget)
         self._told.findings(judged.findings)

@@ -118,6 +118,7 @@ class Committer:
         self._pool = one_thread("commit")
         self._last: Future[int] | None = None
         self.seconds = 0.0
+        self.done = 0  # portions that are durable
 
     def submit(self, make: Callable[[], Commit]) -> None:
         """Make and commit when the portion before has been; raises what that one raised."""
@@ -128,6 +129,7 @@ class Committer:
         began = time.perf_counter()
         number = self._home.commit(make())
         self.seconds += time.perf_counter() - began
+        self.done += 1
         return number
 
     def wait(self) -> None:

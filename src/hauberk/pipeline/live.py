@@ -136,7 +136,7 @@ class _Front:
                         self._behind.check()
                         if time.monotonic() - ticked >= 1:
                             ticked = time.monotonic()
-                            self._tell_pace()
+                            self._tell_pace(committer)
                             self._follow_models()
                         if not came:
                             stop.wait(POLL_SECONDS)
@@ -145,9 +145,11 @@ class _Front:
             self._take_acts()
             self._commit(committer)
             committer.wait()
+            self._pace.commits = committer.done
         return self._pace
 
-    def _tell_pace(self) -> None:
+    def _tell_pace(self, committer: Committer) -> None:
+        self._pace.commits = committer.done
         self._pace.sources = self._sources.tick(self._follower, self._known)
         self._pace.behind = self._follower.behind
         self._pace.round_seconds = self._behind.seconds
@@ -253,7 +255,6 @@ class _Front:
             return
         changed = any(entry.get("type") in CHANGES for entry in self._portion.entries)
         committer.submit(partial(self._portion.commit, self._facts))
-        self._pace.commits += 1
         self._portion = Portion()
         if changed:
             committer.wait()

@@ -55,5 +55,5 @@ def _judged_until(home: Home) -> int:
 
     Judging them again finds the same uids, of which nothing is stored twice.
     """
-    known = [one.facts[FACT] for one in home.records.commits() if FACT in one.facts]
-    return max((int(one) for one in known if isinstance(one, int)), default=0)
+    _, known = home.records.newest_fact(FACT)
+    return known if isinstance(known, int) else 0

@@ -157,14 +157,22 @@ def judge_new(
     home: Home, behaviour: Sequence[Detector], progress: Progress
 ) -> tuple[Judged, tuple[int, int]]:
     """Judge what no scan has judged yet, also what one that was killed had read."""
-    commits = (judged_until(home), last_commit(home))
+    commits = unjudged(home)
     return judge_lake(home, behaviour, _states(home, behaviour), commits, progress), commits
 
 
-def judged_until(home: Home) -> int:
-    """Number of the last commit whose events the behaviour detectors have judged."""
-    known = home.records.newest_fact("judged")
-    return known if isinstance(known, int) else 0
+def unjudged(home: Home) -> tuple[int, int]:
+    """Commits that behaviour detectors have not judged: after the first and up to the second.
+
+    The commit in which they said what they found holds nothing for them: were it judged, a watch
+    over silent sources would commit with every round.
+    """
+    last = last_commit(home)
+    said_in, judged = home.records.newest_fact("judged")
+    if not isinstance(judged, int):
+        return 0, last
+    nothing_since = said_in == last == judged + 1
+    return last if nothing_since else judged, last
 
 
 def _learn(

@@ -25,7 +25,7 @@ class Pace:
     events: int = 0
     rejected: int = 0
     findings: int = 0
-    commits: int = 0
+    commits: int = 0  # that are durable
     behind: int = 0  # bytes that are there and not read yet
     newest: datetime | None = None  # event time of the newest event
     sources: tuple[SourcePace, ...] = ()

@@ -382,24 +382,24 @@ class Records:
                 for row in connection.execute(query)
             ]
 
-    def newest_fact(self, name: str) -> object:
-        """What the newest commit with such a fact says; None where there is none.
+    def newest_fact(self, name: str) -> tuple[int, object]:
+        """Number of the newest commit with such a fact, and what it says; 0 and None without one.
 
         Of a home with ten thousands of commits few are read.
         """
         commits = tables.commits
         query = (
-            select(commits.c.facts)
+            select(commits.c.number, commits.c.facts)
             .where(commits.c.facts.contains(f"{json.dumps(name)}:", autoescape=True))
             .order_by(commits.c.number.desc())
             .execution_options(yield_per=16)
         )
         with self._engine.connect() as connection:
-            for text in connection.execute(query).scalars():
+            for number, text in connection.execute(query):
                 facts = json.loads(text)
                 if name in facts:
-                    return facts[name]
-        return None
+                    return number, facts[name]
+        return 0, None
 
     def last_commit(self) -> int:
         """Number of the newest commit; 0 before the first."""
