@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 import threading
 from collections.abc import Callable, Sequence
@@ -14,11 +15,12 @@ import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.cli.commands import event
+from tests.cli.commands import event, run
 
 from hauberk.errors import HomeDamagedError, UsageError
 from hauberk.pipeline import Pace, WatchOptions, watch
 from hauberk.serve import back_up, restore
+from hauberk.serve.doctor import Grade, examine
 from hauberk.serve.restoring import _safe
 from hauberk.serve.sealed_keys import seal, unseal
 from hauberk.store import Home, verify
@@ -38,6 +40,10 @@ def members(path: Path) -> dict[str, bytes]:
         tarfile.open(fileobj=packed, mode="r|") as tar,
     ):
         return {one.name: tar.extractfile(one).read() for one in tar}  # type: ignore[union-attr]
+
+
+def faults(home: Path) -> set[str]:
+    return {one.check for one in examine(home, NOW) if one.grade is Grade.FAULT}
 
 
 def packed(path: Path, files: dict[str, bytes], kind: bytes = tarfile.REGTYPE) -> Path:
@@ -96,9 +102,43 @@ def test_private_keys_are_in_no_backup_that_was_not_asked_to_hold_them(
     secret = (home / "keys" / "ledger.pem").read_bytes()
     assert "keys/ledger.pem" in done.left_out
     assert not any(secret in one for one in members(done.path).values())
-    told = restore(done.path, tmp_path / "again", never)
+    again, there = tmp_path / "again", []
+    told = restore(done.path, again, never, lambda: there.append(again.exists()))
+    assert there == [False]  # said before the home stands
     assert told.missing_keys == done.left_out
-    assert [one.where for one in verify(tmp_path / "again").faults] == ["keys/ledger.pem"]
+    assert [str(one.kind) + " " + one.where for one in verify(again).faults] == [
+        "missing keys/ledger.pem"
+    ]
+
+
+def test_a_home_restored_without_keys_says_what_it_can_and_what_to_do_and_then_works_again(
+    make_home: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, again = make_home("a"), tmp_path / "again"
+    secrets = ("keys/inbox-console.key", "console/server.key", "console/ca.key")
+    for name in secrets:
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).write_bytes(b"secret")
+    (home / "keys" / "inference-tokens.json").write_bytes(b"{}")
+    back_up(home, tmp_path / "b.tar.zst", NOW)
+    assert run("restore", tmp_path / "b.tar.zst", "--home", again) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "can be read" in lines[0]
+    assert "not written" in lines[0]
+    told = [one.strip() for one in lines if one.startswith("  ")]
+    assert [one.split()[0] for one in told] == ["keys/ledger.pem", *secrets]
+    assert "begin another" in told[0]
+    assert (again / "keys" / "inference-tokens.json").exists()  # digests are no secret
+    assert "ledger key" in faults(again)
+    with pytest.raises(HomeDamagedError):
+        Home.open(again)
+    for name in ("keys/ledger.pem", *secrets):
+        (again / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(home / name, again / name)
+    assert verify(again).ok
+    assert "ledger key" not in faults(again)
+    with Home.open(again):
+        pass
 
 
 def test_sealed_keys_open_with_their_passphrase_alone(

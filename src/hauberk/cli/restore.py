@@ -8,7 +8,7 @@ import typer
 from hauberk.errors import ExitCode, UsageError
 from hauberk.models import verify_models
 from hauberk.reports import print_verification
-from hauberk.serve import restore
+from hauberk.serve import READ_ONLY, restore, without
 from hauberk.store import verify
 
 from . import acting, output
@@ -18,6 +18,8 @@ from .home import Home
 HELP = """Make a home of a backup.
 
 Every file's digest is checked before the home stands; then the home is verified, as by `verify`.
+Of a backup without keys comes a home that can be read and not written; which keys it wants, and
+what is left without each, is said.
 
 Example:
 
@@ -36,15 +38,22 @@ def command(
     """Restore and verify."""
     if home is None:
         raise UsageError("where to is missing", hint="Name a new folder: --home NEW")
-    done = restore(backup, home, lambda: passphrase_of_keys(twice=False))
+    done = restore(
+        backup,
+        home,
+        lambda: passphrase_of_keys(twice=False),
+        lambda: acting.tell([f"{READ_ONLY}."]),
+    )
     acting.tell([f"Commit {done.commit}, backed up {done.made}, is in {done.home}"])
     report = verify_models(done.home, verify(done.home))
     if done.missing_keys:
-        names = ", ".join(done.missing_keys)
-        acting.tell([f"Put its private keys back before you write to it: {names}"])
         left = [one for one in report.faults if one.where not in done.missing_keys]
         if not left:
             acting.tell([f"Checked {report.counts.get('files', 0):,} files: all as committed"])
+        acting.tell([f"To write to it, put its keys back into {done.home} (chmod 600):"])
+        acting.tell(f"  {one}" for one in without(done.missing_keys))
+        acting.tell(["Then `hauberk verify` finds no fault; until then it names the ledger's key."])
+        if not left:
             return ExitCode.OK
     print_verification(report, output.screen())
     return ExitCode.OK if report.ok else ExitCode.HOME_DAMAGED

@@ -25,12 +25,14 @@ from .status import SystemStatus, read_status
 
 if TYPE_CHECKING:
     from .backup import BackupReport, back_up
+    from .missing_keys import READ_ONLY, without
     from .planning import known_settings, plan_of, write_first_settings
     from .restoring import RestoreReport, restore
     from .supervising import Supervisor
 
 __all__ = [
     "PARTS",
+    "READ_ONLY",
     "RUN",
     "BackupReport",
     "Ended",
@@ -55,10 +57,12 @@ __all__ = [
     "plan_of",
     "read_status",
     "restore",
+    "without",
     "write_first_settings",
 ]
 
 _LATER = {
+    "READ_ONLY": "missing_keys",
     "BackupReport": "backup",
     "RestoreReport": "restoring",
     "back_up": "backup",
@@ -66,6 +70,7 @@ _LATER = {
     "Supervisor": "supervising",
     "known_settings": "planning",
     "plan_of": "planning",
+    "without": "missing_keys",
     "write_first_settings": "planning",
 }
 

@@ -153,7 +153,7 @@ def _loose(home: Path) -> Iterator[Path]:
 
 def _is_key(name: str) -> bool:
     """Whether a file holds a private key: all do in `keys`, but public halves and digests."""
-    public = name.endswith(".pub") or name == "keys/tokens.json"
+    public = name.endswith((".pub", "tokens.json"))
     return name.endswith(".key") or (name.startswith("keys/") and not public)
 
 

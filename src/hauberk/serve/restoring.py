@@ -50,8 +50,15 @@ class _Bounded(tarfile.TarInfo):
         return info
 
 
-def restore(backup: Path, home: Path, ask: Callable[[], str]) -> RestoreReport:
+def restore(
+    backup: Path,
+    home: Path,
+    ask: Callable[[], str],
+    keyless: Callable[[], None] = lambda: None,
+) -> RestoreReport:
     """Make the home `home` of a backup; `ask` gives the passphrase if its keys are sealed.
+
+    `keyless` is called before anything is written where the backup was made without its keys.
 
     Everything is checked before anything stands where the home will be. Raises UsageError where
     the home is there already or the passphrase is another, HomeDamagedError where the backup is
@@ -68,7 +75,7 @@ def restore(backup: Path, home: Path, ask: Callable[[], str]) -> RestoreReport:
         )  # fmt: skip
     try:
         beside.mkdir(mode=0o700, parents=True)
-        manifest = _unpack(backup, beside)
+        manifest = _unpack(backup, beside, keyless)
         missing = _put_keys(beside, manifest, ask)
         if home.exists():
             home.rmdir()
@@ -83,7 +90,7 @@ def restore(backup: Path, home: Path, ask: Callable[[], str]) -> RestoreReport:
     )
 
 
-def _unpack(backup: Path, folder: Path) -> Mapping[str, Any]:
+def _unpack(backup: Path, folder: Path, keyless: Callable[[], None]) -> Mapping[str, Any]:
     try:
         with (
             backup.open("rb") as file,
@@ -95,6 +102,8 @@ def _unpack(backup: Path, folder: Path) -> Mapping[str, Any]:
                 raise _wrong(backup, "it does not begin with a manifest")
             manifest = _manifest(_data(tar, first), backup)
             files: dict[str, Any] = dict(manifest["files"])
+            if manifest["keys_left_out"]:
+                keyless()
             while (member := tar.next()) is not None:
                 wanted = files.pop(member.name, None)
                 if wanted is None or not member.isreg() or member.size != wanted["bytes"]:

@@ -103,7 +103,9 @@ def _verifier(
     try:
         signer = load_signer(file.parent, verifier.name)
     except HomeDamagedError as error:
-        note(FaultKind.CHANGED, f"{KEYS}/{KEY_FILE}", "the ledger's private key", error.what)
+        there = os.path.lexists(file.parent / KEY_FILE)
+        kind, found = (FaultKind.CHANGED, error.what) if there else (FaultKind.MISSING, "no file")
+        note(kind, f"{KEYS}/{KEY_FILE}", "the ledger's private key", found)
     else:
         if signer.verifier != verifier:
             note(FaultKind.CHANGED, f"{KEYS}/{KEY_FILE}", verifier.text, signer.verifier.text)

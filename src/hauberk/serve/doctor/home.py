@@ -101,6 +101,11 @@ def ledger(examined: Examined) -> Iterator[Diagnosis]:
     """The newest checkpoint against the entries; the whole home where that is asked for."""
     if examined.home is None:
         return
+    if not (examined.path / "keys" / "ledger.pem").exists():
+        yield fault(
+            "ledger key", "keys/ledger.pem is missing", "the home can be read and not written",
+            "Put it back; a backup that was made --with-keys has it",
+        )  # fmt: skip
     if examined.deep:
         report = verify(examined.path)
         if report.ok:
