@@ -1,11 +1,14 @@
 """`hauberk sources` and the example that the docs show."""
 
+import importlib.util
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from hauberk.cli import main
+from hauberk.serve.doctor import examine
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "sources.toml"
 
@@ -32,6 +35,8 @@ def ran(*arguments: object) -> int:
 def test_the_example_of_the_docs_is_right(
     example: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for module in ("nats", "confluent_kafka", "starlette", "opentelemetry.proto"):
+        pytest.importorskip(module)
     assert ran("sources", "check", example) == 0
     said = capsys.readouterr().out
     assert "firewall: UDP cannot be held back" in said
@@ -55,6 +60,39 @@ def test_a_bus_that_is_not_reached_is_told_with_its_reason(
     assert "127.0.0.1:1/S" in said.out
     assert "others can read the secret" in said.out
     assert "not reached: bus" in said.err
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "extra"),
+    [
+        ("nats", "bus", "nats"),
+        ("confluent_kafka", "topics", "kafka"),
+        ("starlette", "agents", "receive"),
+    ],
+)
+def test_a_source_whose_extra_is_not_installed_is_named_with_how_to_install_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    module: str, source: str, extra: str,
+) -> None:  # fmt: skip
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == module else find(name)
+    )
+    file = tmp_path / "hauberk.toml"
+    file.write_text(
+        '[sources.bus]\nkind = "nats"\nservers = ["nats://127.0.0.1:1"]\nstream = "S"\n'
+        '[sources.topics]\nkind = "kafka"\nbrokers = ["127.0.0.1:1"]\ntopics = ["T"]\n'
+        '[sources.agents]\nkind = "http"\nlisten = "127.0.0.1:8080"\n'
+        '[sources.firewall]\nkind = "syslog"\nlisten = "127.0.0.1:5514"\ntransport = "tcp"\n'
+    )
+    assert ran("sources", "check", file) == 2
+    said = capsys.readouterr()
+    assert f"{source}: it needs the extra {extra}" in said.out
+    assert f"not installed for {source}\n" in said.err
+    assert f"pip install 'hauberk[{extra}]'" in said.err
+    if module != "starlette":
+        told = {one.check: one for one in examine(tmp_path, datetime.now(UTC))}
+        assert told[f"source {source}"].do == f"pip install 'hauberk[{extra}]'"
 
 
 def test_what_is_wrong_is_told_with_file_key_and_wish(

@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from hauberk.errors import HauberkError, UnreachableError, UsageError
-from hauberk.ingest.receivers import Kind, Source, Tokens, Transport, probe, read_sources
+from hauberk.ingest.receivers import (
+    Kind,
+    Source,
+    Tokens,
+    Transport,
+    missing_extra,
+    probe,
+    read_sources,
+)
 
 from . import acting
 from .home import Home, home_or_default
@@ -39,9 +47,16 @@ def check(
         bool, typer.Option("--connect", help="Reach every bus too, and say what waits there.")
     ] = False,
 ) -> None:
-    """Check a sources file; say what is dangerous, though allowed."""
+    """Check a sources file, and that all it needs is installed; say what is dangerous."""
     sources = read_sources(file)
     acting.tell(f"{one.name}: {warning}" for one in sources.sources for warning in _warnings(one))
+    missing = {one.name: extra for one in sources.sources if (extra := missing_extra(one))}
+    if missing:
+        acting.tell(f"{name}: it needs the extra {extra}" for name, extra in missing.items())
+        raise UsageError(
+            f"not installed for {', '.join(missing)}", where=str(file),
+            hint=f"pip install 'hauberk[{','.join(sorted(set(missing.values())))}]'",
+        )  # fmt: skip
     if connect:
         failed = [name for one in sources.of(Kind.NATS, Kind.KAFKA) if (name := _failed(one))]
         if failed:

@@ -3,6 +3,7 @@
 from .bus import probe
 from .bus_settings import Kafka, Nats
 from .counting import Received
+from .extras import missing_extra
 from .receiving import SPOOL, Receiving
 from .sources_file import (
     RESERVED,
@@ -32,6 +33,7 @@ __all__ = [
     "Tls",
     "Tokens",
     "Transport",
+    "missing_extra",
     "probe",
     "read_sources",
     "sources_of",

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hauberk import __version__
+from hauberk.ingest.receivers import Kind, missing_extra, read_sources
 
 from .interface import Diagnosis, Examined, fault, fine, unknown, warning
 
@@ -44,6 +45,14 @@ def extras(examined: Examined) -> Iterator[Diagnosis]:
             )  # fmt: skip
         else:
             yield fine(f"extra {name}", "not installed, and not asked for")
+    if plan is None or plan.sources_file is None:
+        return
+    for one in read_sources(plan.sources_file).of(Kind.NATS, Kind.KAFKA):
+        if extra := missing_extra(one):
+            yield fault(
+                f"source {one.name}", f"it needs the extra {extra}",
+                "the watch part cannot start", f"pip install 'hauberk[{extra}]'",
+            )  # fmt: skip
 
 
 def _there(module: str) -> bool:
