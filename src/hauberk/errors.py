@@ -28,10 +28,11 @@ class HauberkError(Exception):
     """What happened, where, and what to do.
 
     `what` is a sentence without a full stop; `where` names a file, line, field or record;
-    `hint` says what to do next.
+    `hint` says what to do next. `has_lines` is where the lines of `what` mean something.
     """
 
     exit_code = ExitCode.INTERNAL
+    has_lines = False
 
     def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
         self.what = what

@@ -60,6 +60,8 @@ def test_a_question_that_fails_is_kept_in_the_form_with_the_reason(
     assert answer.status_code == 400
     assert "nope" in answer.text
     assert "SELECT nope FROM events</textarea>" in answer.text
+    line, mark = answer.text.partition('tabindex="0">LINE ')[2].partition("</pre>")[0].splitlines()
+    assert mark.index("^") == len("LINE ") + line.index("nope")
     late = person(Role.RESPONDER).post("/hunt", sql="SELECT 1", since="tomorrow")
     assert "is no time" in late.text
 

@@ -97,11 +97,13 @@ def _misused(error: typer.BadParameter) -> ExitCode:
 
 def _told(error: HauberkError, debug: bool) -> ExitCode:
     """Print an error to people: what happened and where, then what to do."""
-    from hauberk.reports import plain  # noqa: PLC0415  # it loads what no help needs
+    from hauberk.reports import block, plain  # noqa: PLC0415  # it loads what no help needs
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     place = f"{escape(plain(error.where, 2000))}: " if error.where else ""
-    console.print(f"[bold red]error:[/] {place}{escape(plain(error.what, 2000))}")
+    # Lines after the first are set in: none of them can pass for one of ours.
+    what = block(error.what).replace("\n", "\n  ") if error.has_lines else plain(error.what, 2000)
+    console.print(f"[bold red]error:[/] {place}{escape(what)}")
     if error.hint:
         console.print(f"  {escape(plain(error.hint, 2000))}.")
     if debug:

@@ -12,6 +12,7 @@ from hauberk import __version__
 from hauberk.events import technique_name
 from hauberk.reports import (
     bits,
+    block,
     count,
     entity_phrases,
     moment,
@@ -37,11 +38,6 @@ NAVIGATION = (
     ("/people", "People", Permission.READ_PEOPLE),
     ("/settings", "Settings", Permission.READ_SETTINGS),
 )
-
-
-def block(text: str) -> str:
-    """Text of many lines that somebody else wrote: no line of it can turn what others say."""
-    return "\n".join(plain(line, len(line)) for line in text.splitlines())
 
 
 def _environment() -> jinja2.Environment:

@@ -41,7 +41,7 @@ from .rules import (
 )
 from .terminal import print_scan
 from .views import print_finding, print_incident, print_replay, print_verification
-from .words import bits, count, entity_phrases, moment, percent, plain, span, tactic_titles
+from .words import bits, block, count, entity_phrases, moment, percent, plain, span, tactic_titles
 
 __all__ = [
     "CATALOGUE",
@@ -61,6 +61,7 @@ __all__ = [
     "as_facts",
     "ask",
     "bits",
+    "block",
     "cell",
     "count",
     "coverage",

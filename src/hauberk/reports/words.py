@@ -24,6 +24,11 @@ def plain(value: object, limit: int = 400) -> str:
     return safe[:limit] + "…" if len(clipped) > limit else safe
 
 
+def block(text: str) -> str:
+    """Text of many lines that somebody else wrote: no line of it can turn what others say."""
+    return "\n".join(plain(line, len(line)) for line in text.splitlines())
+
+
 def moment(time: datetime | None) -> str:
     """A time to the second, in UTC."""
     return f"{time:%Y-%m-%d %H:%M:%S}" if time else "no time"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hauberk.cli import main
 from hauberk.errors import UsageError
 from hauberk.pipeline import ScanOptions, scan
 from hauberk.reports import Answer, Bounds, Question, ask
@@ -170,6 +171,34 @@ def test_long_answers_are_cut_and_say_so(home: Home) -> None:
     wide = asked(home, "SELECT repeat('x', 10000) FROM range(1000)", max_bytes=100_000)
     assert wide.cut
     assert len(wide.rows) < 11
+
+
+def test_a_mark_stands_below_what_it_means_and_controls_do_nothing(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sql = "SELECT '\x1b[31m' AS a, 'b' AS b,\n nope FROM events"
+    with pytest.raises(SystemExit) as left:
+        main(["hunt", "--home", str(home.path), sql])
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert "\x1b" not in said
+    first, *rest = said.rstrip().splitlines()
+    assert first.startswith("error: Binder Error")
+    assert all(one.startswith("  ") for one in rest if one)
+    line, mark = rest[-2:]
+    assert line.startswith("  LINE 2: ")
+    assert mark.index("^") == line.index("nope")
+
+
+def test_lines_of_telemetry_in_a_fault_pass_for_none_of_ours(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sql = "SELECT (process.name || chr(10) || 'error: all is well' || chr(27) || '[2J')::INT"
+    with pytest.raises(SystemExit):
+        main(["hunt", "--home", str(home.path), f"{sql} FROM process_activity"])
+    said = capsys.readouterr().err
+    assert "\x1b" not in said
+    assert [one for one in said.splitlines() if one.startswith("error:")] == [said.splitlines()[0]]
 
 
 def test_faults_say_what_duckdb_says(home: Home) -> None:

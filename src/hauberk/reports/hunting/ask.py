@@ -24,6 +24,13 @@ MAX_SQL = 20_000
 
 _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL")
 
+
+class QuestionError(UsageError):
+    """What DuckDB says of a question; marks in it stand below what they mean."""
+
+    has_lines = True
+
+
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 
 
@@ -176,7 +183,7 @@ def _read(output: bytes, status: int, files: int) -> Answer:
             hint="It may have needed more memory or processor time than it may have; select less",
         ) from error
     if "error" in said:
-        raise UsageError(str(said["error"]))
+        raise QuestionError(str(said["error"]))
     return Answer(
         [Column(name, kind) for name, kind in said["columns"]],
         said["rows"],
