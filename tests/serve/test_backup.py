@@ -227,7 +227,7 @@ def test_a_backup_that_is_cut_short_anywhere_is_refused(
     make_home: Callable[..., Path], tmp_path: Path
 ) -> None:
     data = back_up(make_home("a"), tmp_path / "b.tar.zst", NOW).path.read_bytes()
-    for at in range(1, len(data) - 1, len(data) // 12):
+    for at in [*range(1, len(data) - 1, len(data) // 12), *range(len(data) - 12, len(data))]:
         (tmp_path / "cut").write_bytes(data[:at])
         with pytest.raises(HomeDamagedError, match="no whole backup"):
             restore(tmp_path / "cut", tmp_path / "again", never)

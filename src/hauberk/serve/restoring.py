@@ -1,6 +1,7 @@
 """Makes a home of a backup: nothing is taken from it that its manifest does not vouch for."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -8,7 +9,7 @@ import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import zstandard
 
@@ -18,10 +19,14 @@ from hauberk.store import is_disk_full
 from .backup import FORMAT, MANIFEST, SEALED, VERSION
 from .sealed_keys import unseal
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 MAX_MANIFEST = 256 << 20
 MAX_SEALED = 16 << 20
 MAX_HEADER = 64 << 10
 _CHUNK = 1 << 20
+_PACKED = 1 << 10  # read at once: no more than 32 MiB, whatever was made to unfold
 _EXTENDED = (
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
     tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
@@ -48,6 +53,38 @@ class _Bounded(tarfile.TarInfo):
         if info.type in _EXTENDED and info.size > MAX_HEADER:
             raise tarfile.HeaderError("a header of this length")
         return info
+
+
+class _Frame(io.RawIOBase):
+    """What a zstd frame holds, to its end; where the file ends before it, EOFError.
+
+    The library's own reader ends alike at the end of a frame and of a file that was cut.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
+        self._held = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: "WriteableBuffer") -> int:
+        while not self._held and not self._unpacker.eof:
+            packed = self._file.read(_PACKED)
+            if not packed:
+                raise EOFError("it has no end")
+            self._held = memoryview(self._unpacker.decompress(packed))
+        target = memoryview(into).cast("B")
+        size = min(len(target), len(self._held))
+        target[:size] = self._held[:size]
+        self._held = self._held[size:]
+        return size
+
+    def finish(self) -> None:
+        """Read what is left. Raises EOFError where the frame has no end."""
+        while self.read(_CHUNK):
+            pass
 
 
 def restore(
@@ -94,8 +131,7 @@ def _unpack(backup: Path, folder: Path, keyless: Callable[[], None]) -> Mapping[
     try:
         with (
             backup.open("rb") as file,
-            zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(file) as packed,
-            tarfile.open(fileobj=packed, mode="r|", tarinfo=_Bounded) as tar,
+            tarfile.open(fileobj=(packed := _Frame(file)), mode="r|", tarinfo=_Bounded) as tar,
         ):
             first = tar.next()
             if first is None or first.name != MANIFEST or first.size > MAX_MANIFEST:
@@ -109,6 +145,7 @@ def _unpack(backup: Path, folder: Path, keyless: Callable[[], None]) -> Mapping[
                 if wanted is None or not member.isreg() or member.size != wanted["bytes"]:
                     raise _wrong(backup, f"{member.name[:200]!r} is not as the manifest has it")
                 _write(tar, member, folder, str(wanted["sha256"]), backup)
+            packed.finish()
     except FileNotFoundError as error:
         raise UsageError("there is no such file", where=str(backup)) from error
     except (tarfile.TarError, zstandard.ZstdError, EOFError) as error:
