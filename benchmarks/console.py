@@ -4,8 +4,8 @@
 
 Makes the home (kept with --home DIR, and used again if it is there), signs somebody with every role
 in, and asks for one page of each kind that links lead to, as a browser would. Prints processor and
-wall time of each, as rows for docs/console.md. Each file of findings spans all days: the worst
-case, since no file can be passed over.
+wall time of each, as rows for docs/console.md. Each file of findings spans all days and all uids:
+the worst case, since no file can be passed over.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from starlette.testclient import TestClient
 from hauberk.console import Console, application, totp
 from hauberk.console.passwords import Cost
 from hauberk.console.permissions import Role
-from hauberk.events import FINDING_SCHEMA, EventClass
+from hauberk.events import FINDING_SCHEMA, EventClass, finding_uid
 from hauberk.pipeline import known_rules, stored_incident
 from hauberk.store import BatchEntry, Commit, Home
 from hauberk.triage import Incident, Link, Reason
@@ -76,7 +76,8 @@ def make(path: Path, findings: int, incidents: int) -> None:
 
 
 def _uid(number: int) -> str:
-    return f"{number:024x}"
+    """Uids are digests, so each file's span all that there are."""
+    return finding_uid("sigma", str(number))
 
 
 def _time(number: int) -> datetime:
@@ -188,6 +189,9 @@ def measure(path: Path, rounds: int) -> None:
     )
     _sign_in(console, browser)
     print("| page | processor, median | processor, 95 % | wall, 95 % |\n|---|---|---|---|")
+    _row("the first incident since the start", [_timed(browser, f"/incidents/{0:016x}")])
+    others = [f"/incidents/{one:016x}" for one in range(1, rounds + 1)]
+    _row("an incident, another each time", [_timed(browser, one) for one in others])
     for address in _addresses(browser):
         _row(address, [_timed(browser, address) for _ in range(rounds)])
     token = re.search(r'name="csrf" value="([^"]+)"', browser.get("/account").text)

@@ -14,7 +14,7 @@ import polars as pl
 from hauberk.errors import HauberkError
 from hauberk.events import FINDING_SCHEMA, TIME
 from hauberk.pipeline import alerts_around, load_incident, ranked_groupings
-from hauberk.store import Home, StoredIncident
+from hauberk.store import Home, Places, StoredIncident
 from hauberk.triage import Groupings, Incident
 
 from .similar import Likeness
@@ -66,6 +66,7 @@ class Reading:
         self.path = home
         self._index = Index(0, pl.DataFrame(schema=INDEX_SCHEMA))
         self._made_of: tuple[int, int] | None = None
+        self._places = Places()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -131,15 +132,19 @@ class Reading:
 
     def timeline(self, incident: Incident, uids: Sequence[str]) -> pl.DataFrame:
         """Some findings of an incident in order of time: TIMELINE and their uids."""
-        with self.open() as home:
-            return home.records.findings_within(uids, TIMELINE, incident.start, incident.end)
+        return self._findings(incident, uids, TIMELINE)
 
     def finding(self, incident: Incident, uid: str) -> dict[str, object] | None:
         """A finding of an incident whole, by column name of FINDING_SCHEMA."""
-        with self.open() as home:
-            names = FINDING_SCHEMA.names()
-            found = home.records.findings_within([uid], names, incident.start, incident.end)
+        found = self._findings(incident, [uid], FINDING_SCHEMA.names())
         return found.row(0, named=True) if found.height else None
+
+    def _findings(
+        self, incident: Incident, uids: Sequence[str], columns: Sequence[str]
+    ) -> pl.DataFrame:
+        bounds = incident.start, incident.end
+        with self.open() as home:
+            return home.records.findings_within(uids, columns, *bounds, self._places)
 
     def events(self, uids: list[str]) -> dict[str, Mapping[str, object]]:
         """Events by metadata.uid, each with `class_uid` and the columns that it has."""

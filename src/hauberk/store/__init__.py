@@ -7,6 +7,7 @@ from .durable import is_disk_full
 from .home import Home
 from .inbox import INBOX, Inbox, InboxReader, Place, Waiting
 from .lake import Lake, TimeSlice
+from .lake_places import Places
 from .ledger import Ledger
 from .moving import RECORDS, Moved, Part, move_home
 from .postgresql import Patience, Schema, schema_of
@@ -45,6 +46,7 @@ __all__ = [
     "Part",
     "Patience",
     "Place",
+    "Places",
     "Policy",
     "Records",
     "Retained",

@@ -20,6 +20,7 @@ from .accounts import Accounting, CommitInfo, KnownRange, SourceAccount
 from .commit import MAX_HEAD, BatchEntry, StoredIncident
 from .lake import read_files
 from .lake_files import FINDINGS
+from .lake_places import OrderedFile, Places
 from .rows import DEAD_LETTER_SCHEMA
 from .tables import from_micros, to_micros
 
@@ -195,22 +196,34 @@ class Records:
         return frame.sort("time", "uid").select(FINDING_SCHEMA.names()).collect()
 
     def findings_within(
-        self, uids: Iterable[str], columns: Sequence[str], since: datetime, until: datetime
+        self,
+        uids: Iterable[str],
+        columns: Sequence[str],
+        since: datetime,
+        until: datetime,
+        places: Places | None = None,
     ) -> pl.DataFrame:
         """Some columns of findings (`uid` and `time` always), each as it was said last, in order.
 
         Opens only files that can hold times from `since` to `until`, for a page that waits; the
-        findings that are asked for lie between them.
+        findings that are asked for lie between them. Whoever asks often keeps `places`.
         """
         files = tables.files
         bounds = (files.c.max_time >= to_micros(since), files.c.min_time <= to_micros(until))
+        chosen = or_(files.c.min_time.is_(None), and_(*bounds))
         names = list(dict.fromkeys(("uid", "time", *columns)))
-        found = (
-            self._scan_findings(or_(files.c.min_time.is_(None), and_(*bounds)))
-            .filter(pl.col("uid").is_in(sorted(set(uids))))
-            .select(*names, "commit")
-            .collect()
-        )
+        wanted, stored = sorted(set(uids)), [*names, "commit"]
+
+        def look() -> pl.DataFrame:
+            if places is not None:
+                return places.findings(self._finding_files(chosen), wanted, stored)
+            found = self._scan_findings(chosen).filter(pl.col("uid").is_in(wanted))
+            return found.select(stored).collect()
+
+        try:
+            found = look()
+        except FileNotFoundError:  # deleted since its name was read: the records know better now
+            found = look()
         newest = found.sort("commit").unique("uid", keep="last")
         return newest.sort("time", "uid").select(names)
 
@@ -253,15 +266,18 @@ class Records:
 
     def _scan_findings(self, chosen: ColumnElement[bool]) -> pl.LazyFrame:
         """The findings of the files that are chosen."""
+        return read_files(FINDINGS, [str(one.path) for one in self._finding_files(chosen)])
+
+    def _finding_files(self, chosen: ColumnElement[bool]) -> list[OrderedFile]:
         files = tables.files
         query = (
-            select(files.c.path)
+            select(files.c.path, files.c.sha256)
             .where(files.c.table_name == FINDINGS, files.c.replaced_by.is_(None), chosen)
             .order_by(files.c.path)
         )
         with self._engine.connect() as connection:
-            paths = [str(self._home / path) for (path,) in connection.execute(query)]
-        return read_files(FINDINGS, paths)
+            rows = connection.execute(query)
+            return [OrderedFile(self._home / path, sha256) for path, sha256 in rows]
 
     def incidents(self) -> list[StoredIncident]:
         """All incidents, in the order that they were stored in."""
