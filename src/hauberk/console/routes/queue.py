@@ -8,6 +8,7 @@ from starlette.responses import Response
 from hauberk.console import ranking
 from hauberk.console.cases import State
 from hauberk.console.guard import Here, Who, needs
+from hauberk.console.incoming import Incoming, incoming
 from hauberk.console.pages import page
 from hauberk.console.permissions import Permission
 from hauberk.console.ranking import Filter
@@ -38,6 +39,7 @@ def shown(  # a parameter for each filter
         request,
         "_queue.html.j2" if part else "queue.html.j2",
         queue=found,
+        incoming=Incoming() if found.rows else incoming(console.reading),
         wanted=wanted,
         fault=index.fault,
         commit=index.commit,
