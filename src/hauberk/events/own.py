@@ -26,7 +26,7 @@ SYSTEM_SERVICE = "system"
 OWN_CLASS = EventClass.APPLICATION_LIFECYCLE
 
 _FRAME = frozenset({"type", "act", "by", "at", "previous"})
-_FAILED = frozenset({"locked-out", "session-copied"})
+_FAILED = frozenset({"locked-out", "session-copied", "sign-on-refused"})
 _SAID = 200
 """Characters of what an act says that stand beside it."""
 
