@@ -67,6 +67,16 @@ def test_what_is_found_is_what_the_files_hold(
         assert same(places.findings(files, wanted, COLUMNS), read(files, wanted))
 
 
+@pytest.mark.parametrize("worth", [1, 5_000])
+def test_rows_of_many_files_keep_the_uids_that_are_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worth: int
+) -> None:
+    monkeypatch.setattr(lake_places, "_SLICE_WORTH", worth)  # cut out one by one, and together
+    uids = [finding_uid("x", str(one)) for one in range(200)]
+    files = [stored(tmp_path / f"{at}.parquet", sorted(uids[at::20])) for at in range(20)]
+    assert same(Places().findings(files, uids[::3], COLUMNS), read(files, uids[::3]))
+
+
 @pytest.mark.parametrize("asked", [1, 2, 40, 25_000])
 def test_few_and_many_are_found_in_a_file_of_several_row_groups(tmp_path: Path, asked: int) -> None:
     uids = digests(25_000)

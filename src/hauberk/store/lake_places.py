@@ -30,6 +30,8 @@ _PLACE = "place"
 _MAX_LENGTH = 64
 _SLICE_WORTH = 5_000
 """Rows of a file that are read as quickly as one row is cut out."""
+_AT_ONCE = 8
+"""Files that are read at a time: among many more, threads wait for each other most of the time."""
 
 Uids = NDArray[np.bytes_]
 """A file's uids in its order, which is theirs."""
@@ -80,7 +82,7 @@ class Places:
             cut += _cut(rows.select(others), places, len(kept))
         parts = [read_files(FINDINGS, []).select(columns).collect()]
         if cut:  # rows stay in the order that they were asked for in
-            found = pl.concat(cut).collect()
+            found = _collect(cut)
             if found.height != len(texts):
                 raise HomeDamagedError(
                     "files of findings hold other rows than they held",
@@ -88,7 +90,7 @@ class Places:
                 )
             parts.append(found.with_columns(pl.Series(_UID, texts, pl.String)).select(columns))
         if unordered:
-            parts.append(pl.concat(unordered).collect())
+            parts.append(_collect(unordered))
         return pl.concat(parts)
 
     def _uids_of(self, file: OrderedFile) -> Uids | None:
@@ -108,6 +110,12 @@ class Places:
             while self._bytes > self._max_bytes:
                 self._bytes -= self._kept.popitem(last=False)[1].nbytes
         return read
+
+
+def _collect(frames: Sequence[pl.LazyFrame]) -> pl.DataFrame:
+    """All rows, in the order of the frames."""
+    groups = (frames[at : at + _AT_ONCE] for at in range(0, len(frames), _AT_ONCE))
+    return pl.concat([pl.concat(one).collect() for one in groups])
 
 
 def _places(kept: Uids, encoded: Sequence[bytes]) -> list[int]:
