@@ -18,6 +18,7 @@ from hauberk.reports import count, plain
 from hauberk.reports.outputs import (
     Output,
     OutputStatus,
+    letters_path,
     read_outputs,
     run_outputs,
     sender_of,
@@ -157,11 +158,11 @@ def status(home: Home = None, json: acting.Json = False) -> ExitCode:
     if json:
         acting.tell_json([asdict(one) for one in found])
     else:
-        acting.tell(list(_lines(found)) or ["there are no outputs"])
+        acting.tell(list(_lines(found, path)) or ["there are no outputs"])
     return ExitCode.UNREACHABLE if any(one.fault for one in found) else ExitCode.OK
 
 
-def _lines(found: Sequence[OutputStatus]) -> Iterator[str]:
+def _lines(found: Sequence[OutputStatus], home: Path) -> Iterator[str]:
     for one in found:
         said = f"{one.name:<12} {one.where}  "
         if not one.started:
@@ -173,6 +174,10 @@ def _lines(found: Sequence[OutputStatus]) -> Iterator[str]:
         yield said
         if one.fault:
             yield f"{'':<12} since {one.since}: {one.fault}"
+        if one.refusal:
+            letters = letters_path(home, one.name)
+            kept = f"; kept in {letters}" if letters.exists() else ""
+            yield f"{'':<12} refused last: {one.refusal}{kept}"
 
 
 @app.command("export")

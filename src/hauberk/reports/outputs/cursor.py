@@ -48,6 +48,7 @@ class Cursor:
     sent: int = 0
     refused: int = 0
     refused_in_row: int = 0
+    refusal: str = ""  # why the newest was refused
     fault: str = ""
     fault_since: float = 0.0
     last_sent: float = 0.0

@@ -5,7 +5,7 @@ one that is no success is about the receiver, or the settings, and everything is
 Sources: Splunk's HTTP Event Collector (codes of answers); Elasticsearch's bulk API; RFC 9110.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,11 +16,14 @@ import orjson
 from .interface import Message, NotSentError, Refused, RefusedError
 
 _ABOUT_MESSAGES = frozenset({400, 413, 422})
-_LATER = frozenset({401, 403, 404, 408, 425, 429})
+_OF_INDEX = frozenset({401, 403, 404})
+_LATER = _OF_INDEX | {408, 425, 429}
 _SPLUNK_INVALID = frozenset({5, 6, 12, 13, 15})
 """No data, invalid data, event missing, event blank, error in fields."""
 
 _CONFLICT = 409
+_BLOCKED = "cluster_block_exception"
+"""Elasticsearch's word for an index that takes nothing for now, as when its disk is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +129,18 @@ def _iso(time: datetime) -> bytes:
 
 
 def _elastic(answer: Answer, messages: Sequence[Message], where: str) -> Sequence[Refused]:
-    """Each item has a status of its own: 409 is of a document that is there already."""
+    """Each item has a status of its own: 409 is of a document that is there already.
+
+    401, 403 and 404 are of index or rights, and true of every document; where others of the same
+    body were taken, they are of this one, which a pipeline may have sent to another index.
+    """
     if not 200 <= answer.status < 300:
         raise _failure(answer, where)
     items = answer.json().get("items")
     if not isinstance(items, list) or len(items) != len(messages):
         raise NotSentError("its answer is none of the bulk API", where=where)
-    refused, done, later = [], set(), ""
+    done: set[str] = set()
+    others: list[tuple[Message, int, str]] = []
     for message, item in zip(messages, items, strict=True):
         result = item.get("create") if isinstance(item, dict) else None
         status = result.get("status") if isinstance(result, dict) else None
@@ -140,13 +148,23 @@ def _elastic(answer: Answer, messages: Sequence[Message], where: str) -> Sequenc
             raise NotSentError("its answer is none of the bulk API", where=where)
         if 200 <= status < 300 or status == _CONFLICT:
             done.add(message.id)
-        elif 400 <= status < 500 and status not in _LATER:
-            refused.append(Refused(message, f"{status}: {_reason(result)}"))
         else:
-            later = later or f"{status}: {_reason(result)}"
+            others.append((message, status, _reason(result)))
+    later = {one[0].id: f"{one[1]}: {one[2]}" for one in others if not _for_good(*one[1:], done)}
+    refused = [
+        Refused(one, f"{status}: {reason}") for one, status, reason in others if one.id not in later
+    ]
     if later:
-        raise NotSentError(later, where=where, done=frozenset(done))
+        said = next(iter(later.values()))
+        raise NotSentError(said, where=where, done=frozenset(done), refused=refused)
     return refused
+
+
+def _for_good(status: int, reason: str, done: Collection[str]) -> bool:
+    """Whether an item of a bulk answer says that its document will never be taken."""
+    if not 400 <= status < 500 or reason.startswith(_BLOCKED):
+        return False
+    return status not in _LATER or (status in _OF_INDEX and bool(done))
 
 
 def _reason(result: dict[str, Any]) -> str:

@@ -49,12 +49,21 @@ class Refused:
 class NotSentError(HauberkError):
     """The receiver was not reached, or takes nothing for now: nothing is wrong with the messages.
 
-    `done` are the ids of those of the batch that it has taken all the same.
+    `done` are the ids of those of the batch that it has taken all the same, `refused` those that
+    it will never take.
     """
 
-    def __init__(self, what: str, *, where: str, done: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str,
+        done: frozenset[str] = frozenset(),
+        refused: Sequence[Refused] = (),
+    ) -> None:
         super().__init__(what[:400], where=where)
         self.done = done
+        self.refused = refused
 
 
 class RefusedError(HauberkError):
@@ -128,6 +137,7 @@ class OutputStatus:
     commits: int
     sent: int = 0
     refused: int = 0
+    refusal: str = ""  # why the newest of those was refused
     fault: str = ""
     since: str | None = None  # of the fault, ISO 8601
     last: str | None = None  # when something was sent, ISO 8601

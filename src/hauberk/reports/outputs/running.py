@@ -119,20 +119,28 @@ class OutputLoop:
             try:
                 refused = sender.send([message for message, _ in batch])
             except NotSentError as error:
-                batch = _sent_first(batch, error.done)
-                self._moved(batch, (), cursor)
+                batch, refused = _settled_first(batch, error)
+                self._check_some_taken(batch, refused, cursor)
+                self._moved(batch, refused, cursor)
                 raise
             except RefusedError as error:
                 batch, refused = self._part(batch, error)
-            all_refused = len(refused) == len(batch)
-            if all_refused and len(refused) + cursor.refused_in_row > MAX_REFUSED_IN_ROW:
-                raise HauberkError(
-                    f"it refuses everything: {refused[0].reason}", where=self._output.where,
-                    hint="Nothing more is let go until it takes something again",
-                )  # fmt: skip
+            self._check_some_taken(batch, refused, cursor)
             self._moved(batch, refused, cursor)
             del rest[: len(batch)]
         return True
+
+    def _check_some_taken(
+        self, batch: list[tuple[Message, Step]], refused: Sequence[Refused], cursor: Cursor
+    ) -> None:
+        """Raise HauberkError where so much was refused in a row that no message is at fault."""
+        if not refused or len(refused) < len(batch):
+            return
+        if len(refused) + cursor.refused_in_row > MAX_REFUSED_IN_ROW:
+            raise HauberkError(
+                f"it refuses everything: {refused[0].reason}", where=self._output.where,
+                hint="Nothing more is let go until it takes something again",
+            )  # fmt: skip
 
     def _part(
         self, batch: list[tuple[Message, Step]], error: RefusedError
@@ -162,6 +170,7 @@ class OutputLoop:
         for _, step in batch:
             step.move(cursor)
         cursor.refused += len(refused)
+        cursor.refusal = refused[-1].reason if refused else cursor.refusal
         cursor.sent += len(batch) - len(refused)
         all_refused = len(refused) == len(batch)
         cursor.refused_in_row = cursor.refused_in_row + len(refused) if all_refused else 0
@@ -324,6 +333,7 @@ def _status(home: Path, output: Output, newest: int) -> OutputStatus:
         commits=max(0, newest - cursor.commit),
         sent=cursor.sent,
         refused=cursor.refused,
+        refusal=cursor.refusal,
         fault=cursor.fault,
         since=_iso(cursor.fault_since),
         last=_iso(cursor.last_sent),
@@ -342,16 +352,19 @@ def _batch(rest: Sequence[tuple[Message, Step]], most: int) -> list[tuple[Messag
     return found
 
 
-def _sent_first(
-    batch: Sequence[tuple[Message, Step]], done: frozenset[str]
-) -> list[tuple[Message, Step]]:
-    """The messages of a batch that were taken before the first one that was not."""
-    found = []
+def _settled_first(
+    batch: Sequence[tuple[Message, Step]], error: NotSentError
+) -> tuple[list[tuple[Message, Step]], list[Refused]]:
+    """The messages before the first that is to be tried again, and those of them refused."""
+    refusals = {one.message.id: one for one in error.refused}
+    found, refused = [], []
     for one in batch:
-        if one[0].id not in done:
+        if one[0].id in refusals:
+            refused.append(refusals[one[0].id])
+        elif one[0].id not in error.done:
             break
         found.append(one)
-    return found
+    return found, refused
 
 
 def _iso(seconds: float) -> str | None:

@@ -30,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     flow.spool,
     flow.dead_letters,
     flow.sources,
+    flow.outputs,
     flow.acts,
     machine.datagrams,
     home.rules,

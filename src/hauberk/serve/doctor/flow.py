@@ -12,6 +12,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from hauberk.errors import HauberkError, UsageError
+from hauberk.reports.outputs import letters_path, read_outputs, statuses
 from hauberk.serve.interface import State
 from hauberk.serve.parts import check_free
 from hauberk.store import schema_of
@@ -84,6 +85,33 @@ def sources(examined: Examined) -> Iterator[Diagnosis]:
             "its sender may have failed, or been stopped so that what follows is not seen",
             f"Look at the sender; this listens at {one.get('where')}",
         )  # fmt: skip
+
+
+def outputs(examined: Examined) -> Iterator[Diagnosis]:
+    """Outputs that are held back, and messages that a receiver refused for good."""
+    if examined.home is None or examined.plan is None:
+        return
+    try:
+        found = read_outputs(examined.plan.settings)
+    except HauberkError as error:
+        yield fault("outputs", str(error), "nothing is told to anybody", error.hint or "See above")
+        return
+    for one in statuses(examined.path, found, examined.home.records.last_commit()):
+        check, letters = f"output {one.name}", letters_path(examined.path, one.name)
+        said = f"{one.sent:,} sent, {one.refused:,} refused"
+        if one.fault:
+            yield warning(
+                check, f"{said}; since {one.since}: {one.fault}", "what comes waits; none is lost",
+                "`hauberk outputs check` reaches it",
+            )  # fmt: skip
+        elif one.refused and letters.exists():
+            yield warning(
+                check, f"{said}, the newest for {one.refusal or 'a reason that is kept there'}",
+                "what was refused is not with the receiver, and is not sent again",
+                f"Read {letters}, mend what takes it, then remove the file",
+            )  # fmt: skip
+        else:
+            yield fine(check, said if one.started else "not started yet")
 
 
 def acts(examined: Examined) -> Iterator[Diagnosis]:
