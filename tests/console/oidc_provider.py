@@ -4,12 +4,14 @@ It does what Core 1.0 and RFC 7636 say of a provider, and wrongly where `wrong` 
 """
 
 import base64
+import contextlib
 import hashlib
 import ipaddress
 import json
 import secrets
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,7 +45,7 @@ class OidcProvider:
         context.load_cert_chain(_certificate(self.ca))
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.issuer = f"https://127.0.0.1:{self._server.server_address[1]}/realms/corp"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
         """Listen no more."""
@@ -126,13 +128,26 @@ def _handler(provider: OidcProvider) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _send(self, told: dict[str, Any] | None) -> None:
             provider.asked.append(self.path)
-            redirect = provider.wrong.get("redirect")
+            only = self.path.endswith(provider.wrong.get("only", ""))
+            redirect = provider.wrong.get("redirect") if only else None
+            if provider.wrong.get("slow"):
+                self._drip()
+                return
             self.send_response(302 if redirect else 200 if told is not None else 400)
             if redirect:
                 self.send_header("Location", redirect)
             self.end_headers()
             body = json.dumps(told if told is not None else {"error": "invalid_grant"})
             self.wfile.write(provider.wrong.get("body", body.encode()))
+
+        def _drip(self) -> None:
+            """Begin an answer, and send a little of it again and again until nobody listens."""
+            with contextlib.suppress(OSError):
+                self.wfile.write(provider.wrong["slow"])
+                for _ in range(1200):
+                    time.sleep(0.1)
+                    self.wfile.write(b" ")
+                provider.asked.append("listened to the end")
 
         def do_GET(self) -> None:
             pages = {

@@ -246,7 +246,7 @@ def test_a_provider_that_lies_of_itself_is_not_asked_on(
         {"metadata": {"authorization_endpoint": provider.issuer.replace("https://", "https://x@")}},
         {"metadata": {"code_challenge_methods_supported": ["plain"]}},
         {"metadata": {"jwks_uri": None}},
-        {"redirect": "https://169.254.169.254/"},
+        {"metadata": {"end_session_endpoint": 7, "token_endpoint": ["https://127.0.0.1/"]}},
         {"body": b"[" * 100_000},
         {"body": b" " * 300_000 + b"{}"},
         {"body": b"[]"},
@@ -254,6 +254,84 @@ def test_a_provider_that_lies_of_itself_is_not_asked_on(
         provider.wrong = wrong
         assert browser().get("/sign-in/with/corp").status_code == 401, wrong
     assert {one.rpartition("/")[2] for one in provider.asked} == {"openid-configuration"}
+
+
+ELSEWHERE: tuple[object, ...] = (
+    "file:///etc/passwd", "http://HOST/keys", "https://169.254.169.254/latest/meta-data",
+    "https://[::1]/keys", "https://localhost/keys", "https://127.0.0.1/keys",
+    "https://HOST@evil.example/", "https://evil.example@HOST/", "https://HOST\\@evil.example/",
+    "https://HOST.evil.example/", "https://HOST:0/", "https://HOST:99999/", "//HOST/keys",
+    "https://HOST/#keys", "https://HOST/ke ys", "https://HOST/\nkeys", "https://HO\u0455T/keys",
+    "gopher://HOST/", "jar:https://HOST/", "data:application/json,{}", "", None, {}, 7,
+)  # fmt: skip
+"""Where no endpoint may be; HOST is the provider's own host and port."""
+
+
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+def test_no_endpoint_is_elsewhere_than_at_hosts_that_may_be_asked(
+    name: str, provider: OidcProvider, browser: Callable[[], TestClient]
+) -> None:
+    own = provider.issuer.removeprefix("https://").partition("/")[0]
+    somebody = browser()
+    for at in ELSEWHERE:
+        where = at.replace("HOST", own) if isinstance(at, str) else at
+        provider.wrong = {"metadata": {name: where}}
+        answer = somebody.get("/sign-in/with/corp")
+        assert answer.status_code == 401, at
+        assert f"Corp has its {name} at no https address of a host" in answer.text, at
+    assert {one.rpartition("/")[2] for one in provider.asked} == {"openid-configuration"}
+    provider.wrong = {}
+    assert somebody.get("/sign-in/with/corp").status_code == 303
+
+
+def test_nobody_signs_out_at_a_place_that_may_not_be_asked(
+    provider: OidcProvider, console: Console, browser: Callable[[], TestClient]
+) -> None:
+    provider.user["groups"] = ["soc"]
+    provider.wrong = {"metadata": {"end_session_endpoint": "https://evil.example/end"}}
+    come(provider, browser())
+    assert console.sign_on.providers["corp"].end_address("https://localhost/sign-in") == ""
+
+
+@pytest.mark.parametrize("at", ["openid-configuration", "token", "keys"])
+def test_no_redirect_is_followed_not_even_to_the_provider_itself(
+    at: str, provider: OidcProvider, browser: Callable[[], TestClient]
+) -> None:
+    provider.user["groups"] = ["soc"]
+    for where in ("https://169.254.169.254/", f"{provider.issuer}/elsewhere", "/elsewhere"):
+        provider.wrong = {"redirect": where, "only": at}
+        somebody = browser()
+        begun = somebody.get("/sign-in/with/corp")
+        refused = begun
+        if begun.status_code == 303:
+            refused = somebody.get(provider.authorize(begun.headers["location"]))
+        assert refused.status_code == 401
+        assert "redirects, which is not followed" in refused.text
+    assert provider.asked[-1].endswith(at)
+    assert not [one for one in provider.asked if "elsewhere" in one]
+
+
+def test_who_says_that_it_is_another_issuer_is_told_of(
+    provider: OidcProvider, browser: Callable[[], TestClient]
+) -> None:
+    for issuer in (f"{provider.issuer}/", provider.issuer.upper(), "https://evil.example", None):
+        provider.wrong = {"metadata": {"issuer": issuer}}
+        assert "says that it is another issuer" in browser().get("/sign-in/with/corp").text
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"", b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.0 200 OK\r\n\r\n",
+     b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n"],
+)  # fmt: skip
+def test_an_answer_that_drips_is_hung_up_on(
+    begun: bytes, provider: OidcProvider, browser: Callable[[], TestClient],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("hauberk.console.asking.SECONDS", 1.0)
+    provider.wrong = {"slow": begun or b"H"}
+    assert "cannot be reached" in browser().get("/sign-in/with/corp").text
+    assert "listened to the end" not in provider.asked
 
 
 def test_an_answer_is_taken_once_in_the_browser_that_began_and_not_late(
@@ -381,6 +459,13 @@ def test_nothing_of_a_password_works_for_an_account_that_has_none(
     [
         ({"issuer": "http://127.0.0.1"}, "https://"),
         ({"issuer": "https://127.0.0.1/?a=b"}, "https://"),
+        ({"issuer": "https://127.0.0.1:x/"}, "https://"),
+        ({"issuer": "https://127.0.0.1:99999/"}, "https://"),
+        ({"issuer": "https://me:you@127.0.0.1/"}, "https://"),
+        ({"hosts": ["https://keys.example"]}, "HOST:PORT"),
+        ({"hosts": ["keys.example/path"]}, "HOST:PORT"),
+        ({"hosts": ["keys.example:x"]}, "HOST:PORT"),
+        ({"hosts": [":443"]}, "HOST:PORT"),
         ({"algorithms": ["none"]}, "RS256"),
         ({"algorithms": ["HS256"]}, "RS256"),
         ({"others": "administrator"}, "viewer"),

@@ -13,12 +13,11 @@ import json
 import secrets
 import ssl
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from joserfc import jwk, jwt
 from joserfc.errors import JoseError
@@ -27,6 +26,7 @@ from hauberk.errors import UsageError
 from hauberk.store import Table
 
 from .accounts import Refused
+from .asking import ask, usable
 from .permissions import Role
 
 ALGORITHMS = ("RS256", "ES256", "PS256", "EdDSA", "RS384", "RS512", "ES384", "PS384")
@@ -38,8 +38,6 @@ SKEW = timedelta(seconds=60)
 MAX_AGE = timedelta(minutes=10)
 """How long ago an ID token may have been issued."""
 
-MAX_BYTES = 256 << 10
-SECONDS = 10.0
 KEPT = timedelta(hours=1)
 """How long what a provider says of itself is believed without asking again."""
 
@@ -80,9 +78,12 @@ def read_oidc(name: str, table: Table) -> OidcSettings:
     if not (name.isascii() and name.replace("-", "").replace("_", "").isalnum() and len(name) < 41):
         raise UsageError("a name has letters, digits, dashes", where=table.where())
     issuer = table.text("issuer", "an address: https://...")
-    at = urlsplit(issuer)
-    if at.scheme != "https" or not at.hostname or at.query or at.fragment or at.username:
+    at = usable(issuer)
+    if at is None or at.query:
         raise table.wrong("issuer", "an address https://HOST/..., without query")
+    hosts = [one.casefold() for one in table.texts("hosts")]
+    if not all((of := usable(f"https://{one}")) and of.netloc == one for one in hosts):
+        raise table.wrong("hosts", "hosts, as HOST or HOST:PORT, without https:// and path")
     algorithms = table.texts("algorithms") or list(ALGORITHMS)
     if not set(algorithms) <= set(ALGORITHMS):
         raise table.wrong("algorithms", f"some of {', '.join(ALGORITHMS)}")
@@ -103,7 +104,7 @@ def read_oidc(name: str, table: Table) -> OidcSettings:
         roles=_read_mapping(table.table("roles")),
         others=Role.VIEWER if others == Role.VIEWER.value else None,
         domains=frozenset(one.casefold() for one in table.texts("domains")),
-        hosts=frozenset({at.netloc.casefold(), *(o.casefold() for o in table.texts("hosts"))}),
+        hosts=frozenset({at.netloc.casefold(), *hosts}),
         algorithms=algorithms,
         trust=_trust(table),
     )
@@ -249,7 +250,10 @@ class Provider:
                 raise Refused(f"{self.settings.title} says that it is another issuer.")
             for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
                 if not self._allowed(told.get(name)):
-                    raise Refused(f"{self.settings.title} names a host that is not among its own.")
+                    raise Refused(
+                        f"{self.settings.title} has its {name} at no https address of a host that "
+                        "may be asked; the setting `hosts` names those beside its issuer's."
+                    )
             methods = told.get("code_challenge_methods_supported")
             if isinstance(methods, list) and "S256" not in methods:
                 raise Refused(f"{self.settings.title} does not know PKCE with S256.")
@@ -269,14 +273,8 @@ class Provider:
             return self._keys
 
     def _allowed(self, url: object) -> bool:
-        if not isinstance(url, str) or not url.isascii() or not url.isprintable() or " " in url:
-            return False
-        try:
-            at = urlsplit(url)
-            hosts = {at.netloc.casefold()}
-        except ValueError:
-            return False
-        return at.scheme == "https" and hosts <= self.settings.hosts and not at.fragment
+        at = usable(url)
+        return at is not None and at.netloc.casefold() in self.settings.hosts
 
     def _fetch(
         self,
@@ -287,40 +285,18 @@ class Provider:
         """The JSON object at an address; a form is posted. Raises Refused."""
         if not self._allowed(url):
             raise Refused(f"{self.settings.title} names a host that is not among its own.")
-        at = urlsplit(url)
-        body = None if form is None else urlencode(form)
-        sent = {"Accept": "application/json", **(headers or {})}
-        if body is not None:
-            sent["Content-Type"] = "application/x-www-form-urlencoded"
-        connection = http.client.HTTPSConnection(
-            at.hostname or "", at.port, timeout=SECONDS, context=self.settings.trust
-        )
         try:
-            path = f"{at.path or '/'}{f'?{at.query}' if at.query else ''}"
-            connection.request("GET" if body is None else "POST", path, body, sent)
-            answer = connection.getresponse()
-            data = _bounded(answer)
-            told = json.loads(data) if answer.status == 200 else None
+            status, data = ask(url, self.settings.trust, form, headers)
+            told = json.loads(data) if status == 200 else None
         except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
             raise Refused(
                 f"{self.settings.title} cannot be reached, or is out of order."
             ) from error
-        finally:
-            connection.close()
+        if 300 <= status < 400:
+            raise Refused(f"{self.settings.title} redirects, which is not followed here.")
         if not isinstance(told, dict):
             raise Refused(f"{self.settings.title} refused this. Begin again.")
         return told
-
-
-def _bounded(answer: http.client.HTTPResponse) -> bytes:
-    """A body that is neither too large nor too slow. Raises ValueError."""
-    parts, size, until = [], 0, time.monotonic() + SECONDS
-    while part := answer.read1(65536):
-        parts.append(part)
-        size += len(part)
-        if size > MAX_BYTES or time.monotonic() > until:
-            raise ValueError("too much, or too slow")
-    return b"".join(parts)
 
 
 class UnknownKey(Exception):  # noqa: N818  # asked for again once, then refused
