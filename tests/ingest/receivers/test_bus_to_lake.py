@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from tests.ingest.receivers.kept import event
 
 from hauberk.ingest.receivers import read_sources
 from hauberk.pipeline import Pace, WatchOptions, watch
@@ -46,15 +47,6 @@ class Heard:
             self._stop.set()
 
 
-def event(number: int) -> bytes:
-    record = {
-        "timestamp": "2026-03-02T10:00:00.000000+0000", "flow_id": number, "event_type": "dns",
-        "src_ip": "10.0.0.1", "dest_ip": "10.0.0.2", "proto": "UDP",
-    }  # fmt: skip
-    return json.dumps(record).encode()
-
-
-@pytest.mark.slow
 def test_a_watch_that_is_killed_stores_every_message_once(tmp_path: Path, nats_server: Any) -> None:
     server = nats_server()
     file, home = tmp_path / "sources.toml", tmp_path / "home"

@@ -1,7 +1,6 @@
 """Kafka's protocol against a broker in another process: every record once, whoever is killed."""
 
 import asyncio
-import json
 import random
 import subprocess
 import threading
@@ -11,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.ingest.receivers.kept import event, kept, lines, until
 
 from hauberk.errors import HauberkError
-from hauberk.ingest.formats.envelope import opened
 from hauberk.ingest.receivers import Receiving, probe, read_sources
 from hauberk.ingest.receivers import spool as spools
 
@@ -38,34 +37,6 @@ def sources_file(folder: Path, broker: str, more: str = "") -> Path:
     path = folder / "sources.toml"
     path.write_text(SOURCE.format(broker=broker) + more)
     return path
-
-
-def lines(home: Path) -> list[tuple[str, bytes]]:
-    found = []
-    for path in sorted((home / "spool").rglob("*.log")):
-        for line in path.read_bytes().split(b"\n")[1:]:
-            one = opened(line)
-            if one is not None:
-                found.append((one.transport.decode(), one.sent))
-    return found
-
-
-def kept(home: Path) -> list[bytes]:
-    return [record for _, record in lines(home)]
-
-
-def until(true: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.02)
-
-
-def event(number: int) -> bytes:
-    """A record of Suricata's."""
-    return json.dumps({"timestamp": "2026-03-02T10:00:00.000000+0000", "flow_id": number,
-                       "event_type": "dns", "src_ip": "10.0.0.1", "dest_ip": "10.0.0.2",
-                       "proto": "UDP"}).encode()  # fmt: skip
 
 
 def produce(broker: str, payloads: list[bytes], topic: str = "events") -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ingest.receivers.kept import event, kept, until
 
 from hauberk.errors import HauberkError
-from hauberk.ingest.formats.envelope import opened
 from hauberk.ingest.receivers import Receiving, Source, Sources, probe, read_sources
 from hauberk.ingest.receivers import bus as buses
 from hauberk.ingest.receivers import spool as spools
@@ -34,30 +34,6 @@ def sources_file(folder: Path, url: str, more: str = "") -> Path:
     path = folder / "sources.toml"
     path.write_text(SOURCE.format(url=url) + more)
     return path
-
-
-def kept(home: Path) -> list[bytes]:
-    found = []
-    for path in sorted((home / "spool").rglob("*.log")):
-        for line in path.read_bytes().split(b"\n")[1:]:
-            one = opened(line)
-            if one is not None:
-                found.append(one.sent)
-    return found
-
-
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.02)
-
-
-def event(number: int) -> bytes:
-    """A record of Suricata's."""
-    return json.dumps({"timestamp": "2026-03-02T10:00:00.000000+0000", "flow_id": number,
-                       "event_type": "dns", "src_ip": "10.0.0.1", "dest_ip": "10.0.0.2",
-                       "proto": "UDP"}).encode()  # fmt: skip
 
 
 def with_stream(url: str, act: Callable[[Any], Coroutine[Any, Any, None]], **options: Any) -> None:

@@ -3,12 +3,11 @@
 import contextlib
 import socket
 import ssl
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.ingest.receivers.kept import until
 
 from hauberk.errors import UsageError
 from hauberk.ingest.formats.envelope import opened
@@ -37,13 +36,6 @@ def records(home: Path) -> list[bytes]:
             assert one.sender == b"127.0.0.1"
             found.append(one.sent)
     return found
-
-
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.02)
 
 
 def client_context(files: Path, name: str | None = None) -> ssl.SSLContext:
