@@ -1,8 +1,10 @@
 """The lake is read by class, columns and time, in pieces of bounded size."""
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hauberk.events import EventClass, schema
-from hauberk.store import BatchEntry, Commit, Home, lake_files, verify
+from hauberk.store import BatchEntry, Commit, Home, compaction, lake_files, verify
 from hauberk.store.compaction import content_digest
 
 AUTH = EventClass.AUTHENTICATION
@@ -145,6 +147,33 @@ def test_compaction_merges_files_and_the_home_still_verifies(
         assert isinstance(merged, list)
         assert {one["table"]: len(one["replaced"]) for one in merged}["authentication"] == 6
         home.commit(full_commit("later"))
+    assert verify(home_path).ok
+
+
+def test_commits_go_on_while_files_are_merged_and_like_is_merged_with_like(
+    home_path: Path, full_commit: Callable[..., Commit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merge = compaction.write_again
+    waited: list[bool] = []
+
+    def slowly(*given: Any) -> Any:
+        committing = threading.Thread(target=lambda: home.commit(full_commit(f"m{len(waited)}")))
+        committing.start()
+        committing.join(60)
+        waited.append(committing.is_alive())
+        return merge(*given)
+
+    monkeypatch.setattr(compaction, "write_again", slowly)
+    with Home.open(home_path) as home:
+        for i in range(3):
+            home.commit(full_commit(f"n{i}"))
+        before = home.lake.count()
+        assert home.lake.compact(least=4) is None
+        assert home.lake.compact() is not None
+        assert waited
+        assert not any(waited)
+        assert home.lake.count() == before // 3 * (3 + len(waited))
+        assert not (home_path / "merging").exists()
     assert verify(home_path).ok
 
 

@@ -12,12 +12,12 @@ from hauberk.triage import Incident
 
 from .interface import ScanOptions, Silent
 from .modelled import watch_at_work
-from .retaining import RETAIN_SECONDS, policy_of, sweep
-from .scan import judge_new, last_commit, publish, triage_home, unjudged
+from .retaining import READERS, RETAIN_SECONDS, policy_of, sweep
+from .scan import judge_new, publish, triage_home, unjudged
 from .telling import Told
 
-COMPACT_COMMITS = 300
-"""Commits after which the lake's small files are merged."""
+COMPACT_FILES = 8
+"""Small files of like size that are merged into one."""
 
 MEASURE_SECONDS = 600.0
 """Pause between two looks at what models at work did."""
@@ -65,7 +65,6 @@ class Behind:
         self._shown = _Shown()
         self._stop = threading.Event()
         self._error: BaseException | None = None
-        self._compacted = last_commit(home)
         self._measured = time.monotonic()
         self._policy = policy_of(home.path)
         self._swept = 0.0
@@ -121,6 +120,7 @@ class Behind:
         since, until = unjudged(self._home)
         if since == until:
             return
+        self._home.lake.compact(COMPACT_FILES, self._home.clock() - READERS)
         judged, commits = judge_new(self._home, self._detectors, Silent())
         made = triage_home(self._home, judged, self._options)
         publish(self._home, judged, made, commits, self._options.budget)
@@ -130,6 +130,3 @@ class Behind:
         if time.monotonic() >= self._measured + MEASURE_SECONDS:
             self._measured = time.monotonic()
             self._told.findings(watch_at_work(self._home))
-        if last_commit(self._home) - self._compacted >= COMPACT_COMMITS:
-            self._home.lake.compact()
-            self._compacted = last_commit(self._home)

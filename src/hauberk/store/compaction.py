@@ -2,11 +2,15 @@
 
 The ledger names which files each new file replaces and a digest over the rows, taken of the rows
 as they were read from files that had just been checked, and again from the file that was written.
-Replaced files stay until the next compaction, for readers that still hold their names.
+Merging needs no lock, for files never change: commits go on beside it, and the merged files are
+moved to their places in a short commit of their own. Replaced files stay for a while, for readers
+that still hold their names.
 """
 
 import hashlib
+import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,11 +22,10 @@ from sqlalchemy import Engine, select
 from hauberk.errors import HomeDamagedError
 
 from . import tables
-from .durable import digest
+from .durable import digest, make_folder
 from .entering import enter_files, enter_removals
 from .lake import read_files
-from .lake_files import FINDINGS, LakeFile, file_name, write_file
-from .removing import vacuum
+from .lake_files import FINDINGS, LakeFile, file_name, folder_of, write_file
 from .writer import Files, Reach, Step, Writer, commit_entry
 
 SMALL = 50_000
@@ -31,39 +34,92 @@ SMALL = 50_000
 LARGEST = 200_000
 """Rows of a merged file: bounds the memory that merging takes."""
 
+MOST = 1_000_000
+"""Rows that are merged at once: some seconds of work of the thread that judges."""
+
+ASIDE = "merging"
+"""Folder of a home in which merged files are made: what lies there belongs to nothing yet."""
+
+_ASK_AT_ONCE = 500
 _TOTALS = ("batches", "records", "events", "aggregated", "rejected", "findings")
 
 
-def compact(home: Path, engine: Engine, writer: Writer, reach: Reach, now: datetime) -> int | None:
-    """Merge small files; the commit's number, or None where there was nothing to merge."""
-    vacuum(home, engine)
-    groups = list(_groups(engine))
-    if not groups:
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Files that are one now: those that were read, what lies aside, a digest over its rows."""
+
+    replaced: Sequence[LakeFile]
+    file: LakeFile
+    content: str
+
+
+def merge(home: Path, engine: Engine, least: int = 2) -> list[Merged]:
+    """Merge small files into ones that lie aside; commits may go on meanwhile.
+
+    `least` files of like size are merged, of at most MOST rows in all. Raises HomeDamagedError
+    where one is not what was written.
+    """
+    aside = home / ASIDE
+    discard(home)
+    merged: list[Merged] = []
+    rows = 0
+    for group in _groups(engine, least):
+        if merged and rows + sum(old.rows for old in group) > MOST:
+            break
+        make_folder(aside, home)
+        merged.append(_merge(home, group, f"{len(merged):05d}.parquet"))
+        rows += merged[-1].file.rows
+    return merged
+
+
+def discard(home: Path) -> None:
+    """Delete what lies aside."""
+    shutil.rmtree(home / ASIDE, ignore_errors=True)
+
+
+def enter(
+    home: Path,
+    engine: Engine,
+    writer: Writer,
+    reach: Reach,
+    now: datetime,
+    merged: Sequence[Merged],
+) -> int | None:
+    """Put merged files in the place of what they replace; the commit's number.
+
+    Files that somebody else took out meanwhile are replaced by nothing; None where that is all.
+    """
+    live = _live(engine, [old.path for one in merged for old in one.replaced])
+    merged = [one for one in merged if all(old.path in live for old in one.replaced)]
+    if not merged:
         return None
     number = writer.declare(now)
-    merged: list[LakeFile] = []
-    replaced: list[LakeFile] = []
     facts: list[dict[str, object]] = []
-    for group in groups:
+    added: list[LakeFile] = []
+    for ordinal, one in enumerate(merged):
         reach(Step.LAKE_FILE)
-        file, content = _merge(home, group, file_name(number, len(merged)))
-        merged.append(file)
-        replaced.extend(group)
+        file = one.file
+        folder = folder_of(file.table, file.day)
+        path = f"{folder}/{file_name(number, ordinal)}"
+        make_folder(home / folder, home)
+        (home / ASIDE / file.path).rename(home / path)
+        added.append(replace(file, path=path))
         facts.append(
             {
                 "table": file.table,
                 "day": file.day,
-                "replaced": [old.path for old in group],
-                "file": file.path,
+                "replaced": [old.path for old in one.replaced],
+                "file": path,
                 "rows": file.rows,
-                "content": content,
+                "content": one.content,
             }
         )
-    versions, logs = writer.enter_logs(merged, number, replaced)
+    replaced = [old for one in merged for old in one.replaced]
+    versions, logs = writer.enter_logs(added, number, replaced)
     reach(Step.RECORDS)
     with engine.begin() as connection:
-        files = Files(merged, logs, versions)
-        enter_files(connection, merged, versions)
+        files = Files(added, logs, versions)
+        enter_files(connection, added, versions)
         enter_removals(connection, [old.path for old in replaced], number)
         totals = dict.fromkeys(_TOTALS, 0)
         entries = [
@@ -76,27 +132,42 @@ def compact(home: Path, engine: Engine, writer: Writer, reach: Reach, now: datet
     return number
 
 
-def _groups(engine: Engine) -> Iterator[list[LakeFile]]:
-    """Runs of small files of one table and day, each of at most LARGEST rows."""
-    files = tables.files
-    query = (
-        select(files)
-        .where(files.c.replaced_by.is_(None), files.c.rows < SMALL)
-        .order_by(files.c.table_name, files.c.day, files.c.first_commit, files.c.path)
-    )
-    group: list[LakeFile] = []
+def _live(engine: Engine, paths: Sequence[str]) -> set[str]:
+    """Those of the files that are in the lake."""
+    files = tables.files.c
+    found: set[str] = set()
     with engine.connect() as connection:
-        rows = list(connection.execute(query).mappings())
-    for row in rows:
-        file = LakeFile.of(row)
-        same = group and (group[0].table, group[0].day) == (file.table, file.day)
+        for at in range(0, len(paths), _ASK_AT_ONCE):
+            chosen = files.path.in_(paths[at : at + _ASK_AT_ONCE]) & files.replaced_by.is_(None)
+            found.update(connection.execute(select(files.path).where(chosen)).scalars())
+    return found
+
+
+def _groups(engine: Engine, least: int) -> Iterator[list[LakeFile]]:
+    """Runs of small files of one table, day and size class, each of at most LARGEST rows.
+
+    Like is merged with like, so that a row is written again a few times at most, however small the
+    commits are that it came among.
+    """
+    files = tables.files
+    query = select(files).where(files.c.replaced_by.is_(None), files.c.rows < SMALL)
+    with engine.connect() as connection:
+        found = [LakeFile.of(row) for row in connection.execute(query).mappings()]
+    group: list[LakeFile] = []
+    for file in sorted(found, key=lambda one: (*_like(one), one.first_commit, one.path)):
+        same = group and _like(group[0]) == _like(file)
         if not same or sum(old.rows for old in group) + file.rows > LARGEST:
-            if len(group) > 1:
+            if len(group) >= least:
                 yield group
             group = []
         group.append(file)
-    if len(group) > 1:
+    if len(group) >= least:
         yield group
+
+
+def _like(file: LakeFile) -> tuple[str, str, int]:
+    """Table, day and size class: 1 to 7 rows, 8 to 63 ..."""
+    return file.table, file.day, (file.rows.bit_length() - 1) // 3
 
 
 def check_unchanged(home: Path, file: LakeFile) -> None:
@@ -109,7 +180,7 @@ def check_unchanged(home: Path, file: LakeFile) -> None:
         )
 
 
-def _merge(home: Path, group: Sequence[LakeFile], name: str) -> tuple[LakeFile, str]:
+def _merge(home: Path, group: Sequence[LakeFile], name: str) -> Merged:
     for old in group:
         check_unchanged(home, old)
     table, day = group[0].table, group[0].day
@@ -119,7 +190,7 @@ def _merge(home: Path, group: Sequence[LakeFile], name: str) -> tuple[LakeFile, 
     commits = min(old.first_commit for old in group), max(old.last_commit for old in group)
     if rows.height != sum(old.rows for old in group):
         raise HomeDamagedError("it does not hold the rows that were entered", where=paths[0])
-    return write_again(home, table, day, name, rows, commits)
+    return Merged(group, *write_again(home / ASIDE, table, day, name, rows, commits))
 
 
 def write_again(

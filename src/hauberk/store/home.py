@@ -3,7 +3,7 @@
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -279,23 +279,39 @@ class Home:
             raise RuntimeError(f"{self.path} is open for reading only")
         return self._writer
 
-    def _compact(self) -> int | None:
+    def _compact(self, least: int, before: datetime | None) -> int | None:
         writer = self._for_writing()
-        with self._turn:
-            return self._undone_if_it_fails(
-                lambda: compaction.compact(
-                    self.path, self._engine, writer, self._reach, self._clock()
-                )
-            )
+        self.vacuum(before)
+        try:
+            with self._disk_named():
+                merged = compaction.merge(self.path, self._engine, least)
+            if not merged:
+                return None
+            with self._turn:
+                where = self.path, self._engine, writer, self._reach
+                now = self._clock()
+                return self._undone_if_it_fails(lambda: compaction.enter(*where, now, merged))
+        finally:
+            compaction.discard(self.path)
 
     def _undone_if_it_fails(self, work: Callable[[], _T]) -> _T:
         self._roll_back()
+        with self._disk_named():
+            try:
+                return work()
+            except BaseException:
+                # A full disk may refuse even the removal of the intent; the next commit tries
+                # again.
+                with contextlib.suppress(Exception):
+                    self._roll_back()
+                raise
+
+    @contextlib.contextmanager
+    def _disk_named(self) -> Iterator[None]:
+        """Says of a full or read-only disk what it is."""
         try:
-            return work()
+            yield
         except BaseException as error:
-            # A full disk may refuse even the removal of the intent; the next commit tries again.
-            with contextlib.suppress(Exception):
-                self._roll_back()
             if is_disk_full(error):
                 raise place.disk_full(self.path) from error
             if is_read_only(error):

@@ -36,7 +36,10 @@ class Lake:
     """The events of a home. Every call sees the commits that were complete when it was made."""
 
     def __init__(
-        self, home: Path, engine: Engine, compact: Callable[[], int | None] | None = None
+        self,
+        home: Path,
+        engine: Engine,
+        compact: Callable[[int, datetime | None], int | None] | None = None,
     ) -> None:
         self._home = home
         self._engine = engine
@@ -257,14 +260,16 @@ class Lake:
                 found[event_class] = frame
         return found
 
-    def compact(self) -> int | None:
+    def compact(self, least: int = 2, before: datetime | None = None) -> int | None:
         """Merge small files of each day; number of the commit, or None where nothing was small.
 
-        Raises RuntimeError on a home that is open for reading.
+        At least `least` files of like size become one. First the files are deleted that earlier
+        ones replaced (before a time, or all): readers may hold the names of newer ones. Commits
+        may be made meanwhile. Raises RuntimeError on a home that is open for reading.
         """
         if self._compact is None:
             raise RuntimeError("a home that is open for reading cannot be compacted")
-        return self._compact()
+        return self._compact(least, before)
 
     def _commits_of(self, batch_ids: Sequence[str]) -> list[int]:
         batches = tables.batches
