@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hauberk.events import EventClass, schema
-from hauberk.store import BatchEntry, Commit, Home, compaction, lake_files, verify
-from hauberk.store.compaction import content_digest
+from hauberk.store import BatchEntry, Commit, Home, lake_files, merging, verify
+from hauberk.store.merging import content_digest
 
 AUTH = EventClass.AUTHENTICATION
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -153,7 +153,7 @@ def test_compaction_merges_files_and_the_home_still_verifies(
 def test_commits_go_on_while_files_are_merged_and_like_is_merged_with_like(
     home_path: Path, full_commit: Callable[..., Commit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    merge = compaction.write_again
+    merge = merging.write_again
     waited: list[bool] = []
 
     def slowly(*given: Any) -> Any:
@@ -163,7 +163,7 @@ def test_commits_go_on_while_files_are_merged_and_like_is_merged_with_like(
         waited.append(committing.is_alive())
         return merge(*given)
 
-    monkeypatch.setattr(compaction, "write_again", slowly)
+    monkeypatch.setattr(merging, "write_again", slowly)
     with Home.open(home_path) as home:
         for i in range(3):
             home.commit(full_commit(f"n{i}"))

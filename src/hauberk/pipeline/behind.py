@@ -120,7 +120,9 @@ class Behind:
         since, until = unjudged(self._home)
         if since == until:
             return
-        self._home.lake.compact(COMPACT_FILES, self._home.clock() - READERS)
+        while self._home.lake.compact(COMPACT_FILES, self._home.clock() - READERS):
+            if self._stop.is_set():
+                break
         judged, commits = judge_new(self._home, self._detectors, Silent())
         made = triage_home(self._home, judged, self._options)
         publish(self._home, judged, made, commits, self._options.budget)

@@ -56,6 +56,15 @@ def write_parquet(path: Path, frame: pl.DataFrame) -> None:
     )
 
 
+def uncompressed(path: Path) -> int:
+    """Bytes of a file's columns before they were compressed; 0 where it is no Parquet file."""
+    try:
+        facts = pq.read_metadata(path)
+    except (OSError, pa.ArrowException):
+        return 0
+    return sum(facts.row_group(one).total_byte_size for one in range(facts.num_row_groups))
+
+
 def _arrow(frame: pl.DataFrame) -> pa.Table:
     """The rows in Arrow's layout, without a copy of those that are text alone."""
     # The writer takes the views that Polars holds, but cannot cut lists of them.

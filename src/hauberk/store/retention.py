@@ -18,10 +18,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or
 from hauberk.events import EventClass
 
 from . import tables
-from .compaction import check_unchanged, write_again
 from .entering import enter_files, enter_removals
 from .lake import read_files
 from .lake_files import FINDINGS, UNKNOWN_DAY, LakeFile, file_name
+from .merging import check_unchanged, write_again
 from .rows import row_digest
 from .settings import Table
 from .tables import from_micros, to_micros
