@@ -233,6 +233,17 @@ def test_what_fits_one_slice_is_cut_where_its_parts_would_be(home_path: Path) ->
         assert whole.events == sum(part.events for part in parts) == 2
 
 
+def test_slices_of_what_came_after_a_commit_leave_its_history_out(home_path: Path) -> None:
+    with Home.open(home_path) as home:
+        home.commit(timed("a", [START + timedelta(days=n) for n in range(30)]))
+        home.commit(timed("b", [START + timedelta(days=90 + n) for n in range(3)]))
+        (whole,) = home.lake.time_slices(3, after_commit=1)
+        parts = home.lake.time_slices(1, after_commit=1)
+        assert whole.since >= START + timedelta(days=80)
+        assert [one.events for one in parts] == [1, 1, 1]
+        assert home.lake.time_slices(1, after_commit=2) == []
+
+
 def test_the_digest_of_rows_is_of_values_not_of_their_layout() -> None:
     frame = pl.DataFrame(
         {

@@ -68,7 +68,7 @@ def slices(
     Events without a plausible time come first, in a slice of their own.
     """
     cuts: list[tuple[datetime | None, datetime | None]] = [(None, None)]
-    slices_of_time = home.lake.time_slices(SLICE_EVENTS, list(columns))
+    slices_of_time = home.lake.time_slices(SLICE_EVENTS, list(columns), after_commit=commits[0])
     cuts.extend((one.since, one.until) for one in slices_of_time)
     for number, (since, until) in enumerate(cuts):
         tables = {}

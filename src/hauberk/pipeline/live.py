@@ -6,9 +6,11 @@ nothing, for what was not committed is read again and says the same, under the s
 correlations and triage judge what was committed in a thread of their own.
 """
 
+import contextlib
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -39,6 +41,17 @@ from .telling import Listener, Pace, Told
 POLL_SECONDS = 0.1
 """Pause between two looks at files when nothing had come."""
 
+GATHER_SECONDS = 0.3
+"""From one look at files to the next where something had come: to judge a few records costs nearly
+as much as to judge a thousand."""
+
+GATHER_BYTES = 8 << 20
+"""Bytes not read yet beyond which nothing is waited for."""
+
+SWITCH_SECONDS = 0.0005
+"""Longest that what goes on behind holds the interpreter when records wait for it. Parsing lets go
+of it a thousand times a second; at Python's own 5 ms each of these would have to be waited for."""
+
 COMMIT_SECONDS = 2.0
 """Longest that a judged record waits to be committed."""
 
@@ -65,7 +78,7 @@ def watch(options: WatchOptions, listener: Listener, stop: threading.Event) -> P
     told = Told(listener)
     within = Within(stop)
     outage = Outage(lambda said: told.faults([said]), stop)
-    with Home.open(options.home, patience=outage) as home:
+    with Home.open(options.home, patience=outage) as home, _prompt():
         suppressions = Suppressions(suppressions_of(home))
         modelled = model_judges(home, tell=True)
         sigma = SigmaDetector(rules, suppressions=suppressions)
@@ -75,6 +88,16 @@ def watch(options: WatchOptions, listener: Listener, stop: threading.Event) -> P
         asked = ScanOptions(options.paths, options.home, budget=options.budget)
         with Behind(home, behaviour, asked, options.judge_every, told) as behind:
             return _Front(home, fields, options, told, behind, sources, within).run(stop)
+
+
+@contextlib.contextmanager
+def _prompt() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _bounded_judges(
@@ -132,14 +155,14 @@ class _Front:
             try:
                 with self._sources:
                     while not stop.is_set():
+                        began = time.monotonic()
                         came = self._take(committer)
                         self._behind.check()
                         if time.monotonic() - ticked >= 1:
                             ticked = time.monotonic()
                             self._tell_pace(committer)
                             self._follow_models()
-                        if not came:
-                            stop.wait(POLL_SECONDS)
+                        stop.wait(self._pause(time.monotonic() - began) if came else POLL_SECONDS)
             finally:
                 self._follower.close()
             self._take_acts()
@@ -147,6 +170,12 @@ class _Front:
             committer.wait()
             self._pace.commits = committer.done
         return self._pace
+
+    def _pause(self, spent: float) -> float:
+        """Seconds to wait for more, after something had come."""
+        if spent >= GATHER_SECONDS or self._follower.behind > GATHER_BYTES:
+            return 0.0
+        return GATHER_SECONDS - spent
 
     def _tell_pace(self, committer: Committer) -> None:
         self._pace.commits = committer.done

@@ -136,6 +136,7 @@ class Lake:
         every: timedelta = timedelta(hours=1),
         since: datetime | None = None,
         until: datetime | None = None,
+        after_commit: int | None = None,
     ) -> pl.DataFrame:
         """Events per interval: columns `time` (start of the interval) and `events`, in order.
 
@@ -145,7 +146,7 @@ class Lake:
         since, until = max(since or EARLIEST, EARLIEST), min(until or LATEST, LATEST)
         classes = self.event_classes() if event_classes is None else list(event_classes)
         parts = [
-            self.scan(event_class, ["time"], since, until)
+            self.scan(event_class, ["time"], since, until, after_commit=after_commit)
             .filter(is_plausible(pl.col("time")))
             .group_by(pl.col("time").dt.truncate(width))
             .agg(pl.len().cast(pl.Int64).alias("events"))
@@ -162,21 +163,23 @@ class Lake:
         event_classes: Iterable[EventClass] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        after_commit: int | None = None,
     ) -> list[TimeSlice]:
         """Cut plausible time into consecutive slices of at most `max_events`, in time order.
 
-        Only events of the same microsecond are never parted, however many they are.
+        Only events of the same microsecond are never parted, however many they are. With
+        `after_commit`, events of later commits are counted, and what else a file of theirs holds.
         """
         classes = self.event_classes() if event_classes is None else list(event_classes)
         if since is None and until is None:
-            whole = self._whole(classes)
+            whole = self._whole(classes, after_commit)
             if whole is None:
                 return []
             if whole.events <= max_events:
                 return [whole]
-        return self._cut(max_events, classes, _WIDTH, since, until)
+        return self._cut(max_events, classes, _WIDTH, since, until, after_commit)
 
-    def _whole(self, classes: Sequence[EventClass]) -> TimeSlice | None:
+    def _whole(self, classes: Sequence[EventClass], after_commit: int | None) -> TimeSlice | None:
         """All events of a plausible time as one slice, which no file has to be read for."""
         files = tables.files
         query = select(
@@ -184,6 +187,7 @@ class Lake:
         ).where(
             files.c.replaced_by.is_(None),
             files.c.day != UNKNOWN_DAY,
+            files.c.last_commit > (after_commit or 0),
             files.c.table_name.in_([one.table for one in classes]),
         )
         with self._engine.connect() as connection:
@@ -201,8 +205,9 @@ class Lake:
         every: timedelta,
         since: datetime | None,
         until: datetime | None,
+        after_commit: int | None,
     ) -> list[TimeSlice]:
-        histogram = self.time_histogram(classes, every, since, until)
+        histogram = self.time_histogram(classes, every, since, until, after_commit)
         slices: list[TimeSlice] = []
         start: datetime | None = None
         end = None
@@ -215,7 +220,7 @@ class Lake:
                 first = time if since is None else max(time, since)
                 last = time + every if until is None else min(time + every, until)
                 finer = max(every // 60, timedelta(microseconds=1))
-                slices.extend(self._cut(max_events, classes, finer, first, last))
+                slices.extend(self._cut(max_events, classes, finer, first, last, after_commit))
                 continue
             start = time if start is None else start
             end = time + every

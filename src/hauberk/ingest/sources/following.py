@@ -32,7 +32,7 @@ from .growing_evtx import GrowingEvtx
 from .inputs import Input, Unreadable, clock, find_inputs, label
 from .streams import HEAD, Stream, is_packed
 
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 16 << 20
 """Most that is read of one file before the others have their turn."""
 
 SETTLED = 2.0
