@@ -45,7 +45,7 @@ class Merged:
 
 
 def merged(home: Path, aside: str, groups: Sequence[Sequence[LakeFile]]) -> list[Merged]:
-    """Merge each group into a file in `aside`, a folder of the home.
+    """Merge each group into a file in `aside`, a folder of the home; none where it was stopped.
 
     Raises HomeDamagedError where a file is not what was written, OSError where the device refuses.
     """
@@ -58,7 +58,7 @@ def merged(home: Path, aside: str, groups: Sequence[Sequence[LakeFile]]) -> list
 
 
 def _beside(home: Path, aside: str, groups: Sequence[Sequence[LakeFile]]) -> list[Merged] | None:
-    """The same by another process; None where it failed."""
+    """The same by another process; nothing where that was killed, None where it failed."""
     request = {
         "home": str(home), "aside": aside, "parent": os.getpid(),
         "groups": [[one.facts() for one in group] for group in groups],
@@ -67,8 +67,9 @@ def _beside(home: Path, aside: str, groups: Sequence[Sequence[LakeFile]]) -> lis
         [sys.executable, "-P", "-m", "hauberk.store.merging"],
         input=json.dumps(request).encode(), capture_output=True, check=False,
         env={**os.environ, "POLARS_MAX_THREADS": "1"},
-        start_new_session=True,  # whoever ends a watch by Ctrl-C does not end this one
     )  # fmt: skip
+    if done.returncode < 0:  # by Ctrl-C, or for want of memory: not the time to try it here
+        return []
     if done.returncode:
         return None
     told = json.loads(done.stdout)
