@@ -1,4 +1,7 @@
-"""What goes on behind a watch: behaviour, correlations and triage over what was committed."""
+"""What goes on behind a watch: behaviour, correlations and triage over what was committed.
+
+Small files are merged at the same time, which no round waits for.
+"""
 
 import threading
 import time
@@ -12,12 +15,10 @@ from hauberk.triage import Incident
 
 from .interface import ScanOptions, Silent
 from .modelled import watch_at_work
-from .retaining import READERS, RETAIN_SECONDS, policy_of, sweep
+from .retaining import RETAIN_SECONDS, policy_of, sweep
 from .scan import judge_new, publish, triage_home, unjudged
 from .telling import Told
-
-COMPACT_FILES = 8
-"""Small files of like size that are merged into one."""
+from .tidying import Tidying
 
 MEASURE_SECONDS = 600.0
 """Pause between two looks at what models at work did."""
@@ -70,14 +71,17 @@ class Behind:
         self._swept = 0.0
         self._began: float | None = None  # the round that is under way
         self.seconds: float | None = None  # that the last round took
+        self._tidying = Tidying(home)
         self._thread = threading.Thread(target=self._work, name="judge", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._tidying.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
+        self._tidying.stop()
         self._thread.join()
         if self._error is None:
             self._round()
@@ -87,7 +91,8 @@ class Behind:
         self._detectors = detectors
 
     def check(self) -> None:
-        """Raise what the thread raised."""
+        """Raise what a thread raised."""
+        self._tidying.check()
         if self._error is not None:
             raise self._error
 
@@ -120,9 +125,6 @@ class Behind:
         since, until = unjudged(self._home)
         if since == until:
             return
-        while self._home.lake.compact(COMPACT_FILES, self._home.clock() - READERS):
-            if self._stop.is_set():
-                break
         judged, commits = judge_new(self._home, self._detectors, Silent())
         made = triage_home(self._home, judged, self._options)
         publish(self._home, judged, made, commits, self._options.budget)

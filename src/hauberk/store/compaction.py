@@ -36,7 +36,7 @@ LARGEST = 200_000
 LARGEST_BYTES = 192 << 20
 """Its bytes, not compressed: merging takes some four times as much memory."""
 
-MOST = 300_000
+MOST = 150_000
 """Rows that are merged at once: some seconds, for which whoever ends a watch waits."""
 
 ASIDE = "merging"
