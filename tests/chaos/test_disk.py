@@ -55,10 +55,9 @@ def test_a_full_disk_ends_a_watch_with_its_code_and_it_goes_on_once_there_is_roo
         watch.wait(lambda: committed(watch), "the first records")
         disk.fill()
         write(log, range(50, 100))
-        wait(lambda: not watch.alive, "the watch to end")
-        disk.fill()  # also what it gave back
+        wait(lambda: disk.stays_full() and not watch.alive, "the watch to end")
         watch.start()
-        wait(lambda: not watch.alive, "the watch to end again")
+        wait(lambda: disk.stays_full() and not watch.alive, "the watch to end again")
         assert watch.process is not None
         assert watch.process.returncode == 6
         assert watch.said().count("there is no room left on the device") == 2

@@ -132,6 +132,11 @@ class Committer:
         self.done += 1
         return number
 
+    def check(self) -> None:
+        """Raise what the last portion raised, once it has: the next may be long in coming."""
+        if self._last is not None and self._last.done():
+            self.wait()
+
     def wait(self) -> None:
         """Until the last portion is durable; raises what it raised."""
         if self._last is not None:

@@ -158,6 +158,7 @@ class _Front:
                         began = time.monotonic()
                         came = self._take(committer)
                         self._behind.check()
+                        committer.check()
                         if time.monotonic() - ticked >= 1:
                             ticked = time.monotonic()
                             self._tell_pace(committer)
