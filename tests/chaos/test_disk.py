@@ -59,7 +59,7 @@ def test_a_full_disk_ends_a_watch_with_its_code_and_it_goes_on_once_there_is_roo
         watch.start()
         wait(lambda: disk.stays_full() and not watch.alive, "the watch to end again")
         assert watch.process is not None
-        assert watch.process.returncode == 6
+        assert watch.process.returncode == 6, watch.said()[-2000:]
         assert watch.said().count("there is no room left on the device") == 2
         assert "Traceback" not in watch.said()
         disk.empty()

@@ -26,7 +26,7 @@ def content(home: Home) -> pl.DataFrame:
 def test_much_is_merged_by_a_process_that_gives_way(
     home_path: Path, full_commit: FullCommit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merging, "_merged", None)  # not here
+    monkeypatch.setattr(merging, "merged_here", None)  # not here
     with Home.open(home_path) as home:
         for i in range(3):
             home.commit(full_commit(f"n{i}"))

@@ -30,6 +30,9 @@ PAUSE_SHARE = 3.0
 """The pause before a round is at least so many times as long as the one before it took: a home
 that has grown is judged less often, and never all the time."""
 
+MOST_PAUSE_SECONDS = 300.0
+"""Longest such pause: more comes meanwhile, and a round that has more to judge takes longer."""
+
 
 @dataclass(slots=True)
 class _Shown:
@@ -79,10 +82,13 @@ class Behind:
         self._tidying.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """End, and judge what is left; raises what a thread raised since somebody last looked."""
         self._stop.set()
         self._tidying.stop()
         self._thread.join()
+        if error is None:
+            self.check()
         if self._error is None:
             self._round()
 
@@ -119,7 +125,7 @@ class Behind:
             self._error = error
 
     def _pause(self) -> float:
-        return max(self._every, PAUSE_SHARE * (self.seconds or 0.0))
+        return max(self._every, min(PAUSE_SHARE * (self.seconds or 0.0), MOST_PAUSE_SECONDS))
 
     def _round(self) -> None:
         since, until = unjudged(self._home)

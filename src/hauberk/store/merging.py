@@ -1,7 +1,5 @@
 """Merges groups of files into one each, which lies aside: here, or in a process that gives way.
 
-    python -m hauberk.store.merging < REQUEST
-
 Merging takes as much as reading and committing once more. A process of the lowest priority does it
 where there is much, beside a watch that must keep up; and its memory is given back at once.
 """
@@ -14,7 +12,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -54,7 +51,7 @@ def merged(home: Path, aside: str, groups: Sequence[Sequence[LakeFile]]) -> list
         if done is not None:
             return done
         # Why the process failed shows itself here, to whom it may concern.
-    return list(_merged(home, aside, groups))
+    return list(merged_here(home, aside, groups))
 
 
 def _beside(home: Path, aside: str, groups: Sequence[Sequence[LakeFile]]) -> list[Merged] | None:
@@ -64,7 +61,7 @@ def _beside(home: Path, aside: str, groups: Sequence[Sequence[LakeFile]]) -> lis
         "groups": [[one.facts() for one in group] for group in groups],
     }  # fmt: skip
     done = subprocess.run(  # our own module, without a shell
-        [sys.executable, "-P", "-m", "hauberk.store.merging"],
+        [sys.executable, "-P", "-m", "hauberk.store.merging_program"],
         input=json.dumps(request).encode(), capture_output=True, check=False,
         env={**os.environ, "POLARS_MAX_THREADS": "1"},
     )  # fmt: skip
@@ -79,7 +76,8 @@ def _beside(home: Path, aside: str, groups: Sequence[Sequence[LakeFile]]) -> lis
     ]
 
 
-def _merged(home: Path, aside: str, groups: Sequence[Sequence[LakeFile]]) -> Iterator[Merged]:
+def merged_here(home: Path, aside: str, groups: Sequence[Sequence[LakeFile]]) -> Iterator[Merged]:
+    """The same by this process, one after the other."""
     make_folder(home / aside, home)
     for number, group in enumerate(groups):
         for old in group:
@@ -153,21 +151,3 @@ def _payload(chunk: pa.LargeBinaryArray) -> Iterator[memoryview]:
         bounds = np.frombuffer(offsets, np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
         if data is not None:
             yield memoryview(data)[int(bounds[0]) : int(bounds[-1])]
-
-
-def _main() -> None:
-    """Do what is asked on standard input; tell it on standard output."""
-    os.nice(19)
-    pa.set_cpu_count(1)
-    request: dict[str, Any] = json.load(sys.stdin)
-    groups = [[LakeFile(**one) for one in group] for group in request["groups"]]
-    told = []
-    for one in _merged(Path(request["home"]), request["aside"], groups):
-        if os.getppid() != request["parent"]:
-            sys.exit(1)
-        told.append({"file": one.file.facts(), "content": one.content})
-    json.dump(told, sys.stdout)
-
-
-if __name__ == "__main__":
-    _main()
