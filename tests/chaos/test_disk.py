@@ -71,6 +71,20 @@ def test_a_full_disk_ends_a_watch_with_its_code_and_it_goes_on_once_there_is_roo
     assert disk.stored(home) == expected(range(120))
 
 
+def test_a_disk_is_said_to_be_full_however_little_room_there_is(disk: SmallDisk, log: Path) -> None:
+    home = disk.path / "home"
+    write(log, range(10))
+    assert disk.told_by(COMMAND, "scan", str(log), "--home", str(home)).returncode in (0, 10)
+    write(log, range(10, 20))
+    for pages in (0, 1, 3, 5, 9):
+        disk.fill(leave=pages * 4096)
+        told = disk.told_by(COMMAND, "scan", str(log), "--home", str(home))
+        assert told.returncode == 6, (pages, told.stderr)
+        assert "no room left" in told.stderr
+        disk.empty()
+    assert disk.stored(home) == expected(range(10))
+
+
 def test_senders_are_told_to_wait_by_a_full_disk_and_all_that_was_promised_is_there_once(
     disk: SmallDisk, tmp_path: Path
 ) -> None:

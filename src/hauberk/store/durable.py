@@ -88,10 +88,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         link = original if isinstance(original, BaseException) else link.__cause__
 
 
+# The second where not even the index of what is not checkpointed yet finds room.
+_SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+
+
 def _says_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     if isinstance(error, sqlite3.Error):
-        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        return getattr(error, "sqlite_errorcode", None) in _SQLITE_FULL
     text = str(error)
     return "No space left on device" in text or "os error 28" in text
