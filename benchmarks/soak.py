@@ -2,12 +2,12 @@
 
     python -m benchmarks.soak --minutes 60 --rate 10000 --people 10 --kills 20 --out DIR [--page]
 
-`hauberk up` runs watch and console over followed files, an HTTP and a syslog source; senders and
-people are processes of their own. At random moments of the first six tenths watch, console or
-supervisor are killed (SIGKILL); the rest is undisturbed, so that memory can be looked at. At the
-end every record that was sent is looked for in the lake. DIR has `samples.jsonl` (every 5 s),
-`pages.jsonl`, `probes.jsonl`, `kills.jsonl`, `summary.json`, `soak.svg`; --page puts them into
-docs/soak.md.
+`hauberk up` runs watch and console over followed files, an HTTP and a syslog source, and is started
+as systemd would (see `service_manager`); senders and people are processes of their own. At random
+moments of the first six tenths watch, console or supervisor are killed (SIGKILL); the rest is
+undisturbed, so that memory can be looked at. At the end every record that was sent is looked for in
+the lake. DIR has `samples.jsonl` (every 5 s), `pages.jsonl`, `probes.jsonl`, `kills.jsonl`,
+`summary.json`, `soak.svg`; --page puts them into docs/soak.md.
 """
 
 import argparse
@@ -37,6 +37,7 @@ from hauberk.serve import read_status
 
 from . import soak_people, soak_senders
 from .inputs import windows_json
+from .service_manager import ServiceManager
 from .soak_summary import summarise, write_page
 
 SAMPLE_SECONDS = 5.0
@@ -63,6 +64,7 @@ class Soak:
     ports: dict[str, int] = field(default_factory=dict)
     began: float = 0.0
     ending: threading.Event = field(default_factory=threading.Event)
+    manager: ServiceManager = field(default_factory=ServiceManager)
 
     @property
     def home(self) -> Path:
@@ -152,7 +154,7 @@ class Soak:
         command = [sys.executable, "-c", RUN, "up", "--home", str(self.home), "--listen",
                    f"127.0.0.1:{self.ports['console']}"]  # fmt: skip
         with (self.out / "up.log").open("ab") as out:
-            self.up = subprocess.Popen(command, stdout=out, stderr=out)
+            self.up = self.manager.start(command, out)
 
     def _beside(self, module: str, config: Mapping[str, Any]) -> "subprocess.Popen[bytes]":
         file = self.out / f"{module}.json"
@@ -353,7 +355,8 @@ def main() -> None:
         out.absolute(), given.minutes, given.rate, given.people, given.kills, given.inputs,
         given.seed,
     )  # fmt: skip
-    found = soak.run()
+    with soak.manager:
+        found = soak.run()
     print(json.dumps(found, indent=2))
     if given.page:
         write_page(out, found)

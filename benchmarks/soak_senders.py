@@ -30,6 +30,9 @@ FILE_BYTES = 256 << 20
 HTTP_SHARE, TCP_SHARE = 0.05, 0.05
 """Shares of the rate; the rest is written to files."""
 
+PATIENCE = 300.0
+"""Seconds that syslog waits for a receiver that does not read."""
+
 PROBES = 2
 """Probes a second: events that a shipped rule fires on, each on a host of its own."""
 
@@ -185,8 +188,10 @@ class Http(Paced):
                 self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
                 self._connection.connect()
             asked = True
-            authorization = {"Authorization": f"Bearer {self._token}"}
-            self._connection.request("POST", "/v1/records/app", body, authorization)
+            headers = {
+                "Authorization": f"Bearer {self._token}", "Idempotency-Key": f"soak-{self.sent}",
+            }  # fmt: skip
+            self._connection.request("POST", "/v1/records/app", body, headers)
             answer = self._connection.getresponse()
             answer.read()
         except (OSError, http.client.HTTPException):
@@ -198,7 +203,7 @@ class Http(Paced):
 
 
 class Syslog(Paced):
-    """Messages over TCP, which nobody answers: what was under way at a kill may be lost."""
+    """Messages over TCP, which nobody answers: sent once, over one connection while it stands."""
 
     def __init__(self, config: Config, stop: threading.Event) -> None:
         super().__init__(config.rate * TCP_SHARE, stop)
@@ -207,7 +212,7 @@ class Syslog(Paced):
         self.broken = 0  # records of writes that failed
 
     def send(self, many: int) -> None:
-        """Send them, or let them be lost with the connection."""
+        """Send them; those of a write that fails are not sent again, for no sender can know."""
         at = now()
         data = "".join(
             f"<38>1 {at} web{n % 20} app {n} - - soak-tcp-{n} request {n * 7919 % 1000} answered\n"
@@ -215,7 +220,7 @@ class Syslog(Paced):
         ).encode()
         try:
             if self._socket is None:
-                self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=30)
+                self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
             self._socket.sendall(data)
         except OSError:
             self._socket = None

@@ -185,11 +185,14 @@ def test_findings_are_taken_out_with_the_keyboard_and_go_on_elsewhere(
     assert not broken_rules(page, axe)
     if many == 1:  # a single one may be too little to be told of by itself
         return
-    (new,) = set(uids(ada)) - set(before)
-    ada.go(f"/incidents/{new}")
-    there = page.eval_on_selector_all(".timeline li:not(.beside) input", "l => l.map(a => a.value)")
-    assert set(there) == set(chosen)
-    assert not broken_rules(page, axe)
+    holding = []
+    for new in set(uids(ada)) - set(before):  # what was taken out earlier may be told of by now too
+        ada.go(f"/incidents/{new}")
+        assert not broken_rules(page, axe)
+        holding.append(set(page.eval_on_selector_all(
+            ".timeline li:not(.beside) input", "l => l.map(a => a.value)"
+        )))  # fmt: skip
+    assert set(chosen) in holding
 
 
 def test_the_ledger_holds_what_was_grouped_and_no_browser_complained(

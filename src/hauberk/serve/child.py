@@ -3,15 +3,19 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import orjson
 
+from hauberk.ingest.receivers import KEEPER, LISTEN
+
 from .interface import Report
+from .keeping import pair
 from .part_log import LINE_BYTES, PartLog
 
 WORDS = 5
@@ -19,17 +23,20 @@ WORDS = 5
 
 MAX_REPORT = 1 << 20
 _READ = 64 << 10
-_NOT_FOR_PARTS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+_NOT_FOR_PARTS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", KEEPER, *LISTEN)
 
 
 class Child:
     """A running `hauberk` command in a process group of its own.
 
     What it says goes to its log, except for its reports: JSON lines of one key, `reports`, of which
-    the newest is kept. Ends when this process dies, on Linux.
+    the newest is kept. It is started with the sockets of `kept`, by name, and asks at `keeper` for
+    others to be kept. Ends when this process dies, on Linux.
     """
 
-    def __init__(self, arguments: Sequence[str], log: PartLog, reports: str) -> None:
+    def __init__(
+        self, arguments: Sequence[str], log: PartLog, reports: str, kept: Mapping[str, int]
+    ) -> None:
         self._log = log
         self._begins = f'{{"{reports}":'.encode()
         self._key = reports
@@ -39,14 +46,27 @@ class Child:
         self.reported = False  # since somebody last asked
         command = [sys.executable, "-m", "hauberk.cli", *arguments]
         tether = str(Path(__file__).with_name("tether.py"))
+        ends = pair()
+        self.keeper: socket.socket | None = ends[0] if ends else None
+        theirs = ends[1] if ends else None
+        handed = ",".join(map(str, kept.values())) if theirs else ""
+        passed = [*kept.values(), theirs.fileno()] if theirs else []
+        environment = {name: at for name, at in os.environ.items() if name not in _NOT_FOR_PARTS}
+        environment["LISTEN_FDNAMES"] = ":".join(kept)
         self._process = subprocess.Popen(  # noqa: S603  # our own command, without a shell
-            [sys.executable, "-I", "-S", tether, str(os.getpid()), *command],
+            [
+                sys.executable, "-I", "-S", tether, str(os.getpid()),
+                str(theirs.fileno() if theirs else -1), handed, *command,
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             process_group=0,
-            env={name: at for name, at in os.environ.items() if name not in _NOT_FOR_PARTS},
-        )
+            env=environment,
+            pass_fds=passed,
+        )  # fmt: skip
+        if theirs is not None:
+            theirs.close()
         assert self._process.stdout is not None
         self.pid = self._process.pid
         self.pipe = self._process.stdout.fileno()
@@ -118,6 +138,8 @@ class Child:
         """Let go of a process that has ended."""
         assert self._process.stdout is not None
         self._process.stdout.close()
+        if self.keeper is not None:
+            self.keeper.close()
 
 
 def how_it_ended(code: int) -> str:

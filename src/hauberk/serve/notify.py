@@ -20,12 +20,16 @@ class Notifier:
 
     def tell(self, *said: str) -> None:
         """Send assignments such as `READY=1`. Never raises."""
+        self.send("\n".join(said).encode())
+
+    def send(self, said: bytes, *descriptors: int) -> None:
+        """Send assignments, with descriptors for its store. Never raises."""
         if not self._address:
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
             out.settimeout(_PATIENCE)  # a manager that does not listen must not hold us up
             out.connect(self._address)
-            out.send("\n".join(said).encode())
+            socket.send_fds(out, [said], descriptors)
 
 
 def _watchdog(environment: Mapping[str, str]) -> float | None:

@@ -18,6 +18,7 @@ from hauberk.store import Home
 
 from .child import Child, how_it_ended
 from .interface import RUN, Listener, Part, PartFailedError, PartStatus, Plan, Report, State
+from .keeping import Kept
 from .notify import Notifier
 from .own_records import write_own
 from .part_log import PartLog
@@ -114,6 +115,7 @@ class Supervisor:
         self._plan = plan
         self._listener = listener
         self._notifier = notifier or Notifier()
+        self._kept = Kept(self._notifier)
         folder = plan.home / RUN
         asked = [(part, part.arguments(plan)) for part in parts]
         self._parts = [
@@ -142,6 +144,7 @@ class Supervisor:
                     self._step(holder)
             finally:
                 self._end(holder)
+                self._kept.close()
                 self._probes.shutdown(wait=False, cancel_futures=True)
                 self._selector.close()
         self._listener.ended()
@@ -180,12 +183,15 @@ class Supervisor:
         self._tell_status(holder)
 
     def _start(self, one: _Running) -> None:
-        one.child = Child(one.arguments, one.log, one.part.reports)
+        kept = self._kept.of(one.part.name)
+        one.child = Child(one.arguments, one.log, one.part.reports, kept)
         one.begun = one.reported = time.monotonic()
         one.since = datetime.now(UTC)
         one.state, one.next_start, one.probe, one.counted = State.STARTING, None, None, None
         one.cpu = one.asked = None
         self._selector.register(one.child.pipe, selectors.EVENT_READ, one)
+        if one.child.keeper is not None:
+            self._selector.register(one.child.keeper, selectors.EVENT_READ, one)
 
     def _listen(self, seconds: float) -> None:
         if not self._selector.get_map():
@@ -193,8 +199,10 @@ class Supervisor:
             return
         for key, _ in self._selector.select(seconds):
             child = key.data.child
-            if child is not None:
+            if child is not None and key.fileobj == child.pipe:
                 child.read()
+            elif child is not None and child.keeper is not None:
+                self._kept.listen(key.data.part.name, child.keeper)
         time.sleep(0.01)  # a pipe that was closed is always ready
 
     def _look_after(self, one: _Running) -> None:
@@ -281,6 +289,10 @@ class Supervisor:
         assert one.child is not None
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(one.child.pipe)
+        if one.child.keeper is not None:
+            self._kept.listen(one.part.name, one.child.keeper)  # its last words
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(one.child.keeper)
         one.child.close()
         one.child = None
         one.since = datetime.now(UTC)

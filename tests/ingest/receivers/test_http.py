@@ -48,6 +48,7 @@ class Client:
     def post(
         self, path: str, body: bytes, *, token: str | None = None,
         context: ssl.SSLContext | None = None, kind: str = "text/plain", encoding: str = "",
+        name: str = "",
     ) -> tuple[int, bytes, dict[str, str]]:  # fmt: skip
         if context is not None:
             to: http.client.HTTPConnection = http.client.HTTPSConnection(
@@ -56,6 +57,8 @@ class Client:
         else:
             to = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         sent = {"Content-Type": kind, **({"Content-Encoding": encoding} if encoding else {})}
+        if name:
+            sent["Idempotency-Key"] = name
         token = self.token if token is None else token
         if token:
             sent["Authorization"] = f"Bearer {token}"
@@ -349,3 +352,50 @@ def test_many_at_once_are_each_kept_once(client: Client) -> None:
         one.join()
     assert len(accepted) == 30
     assert sorted(client.kept()) == sorted(entry(number) for number in range(3000))
+
+
+def test_a_named_body_that_is_sent_again_is_kept_once(client: Client) -> None:
+    assert client.post(RECORDS, BODY, name="first")[0] == 200
+    status, said, _ = client.post(RECORDS, BODY, name="first")
+    assert (status, json.loads(said)) == (200, {"accepted": 100})
+    assert client.kept() == LINES
+    assert client.counted.again == 1
+    assert client.post(RECORDS, BODY, name="second")[0] == 200
+    assert client.post(RECORDS, BODY)[0] == 200
+    assert client.kept() == LINES * 3
+
+
+def test_a_name_is_known_to_the_next_receiver_and_to_no_other_source(tmp_path: Path) -> None:
+    token = Tokens(tmp_path).make("web")
+    other = Source("app", Kind.HTTP, address=("127.0.0.1", 0))
+    for _ in range(2):
+        with Receiving(Sources((source(), other)), tmp_path) as receiving:
+            client = Client(receiving, token, tmp_path)
+            assert client.post(RECORDS, BODY, name="one")[0] == 200
+            assert client.kept() == LINES
+    foreign = Tokens(tmp_path).make("app")
+    with Receiving(Sources((source(), other)), tmp_path) as receiving:
+        client = Client(receiving, foreign, tmp_path)
+        client.port = receiving.ports["app"]
+        assert client.post("/v1/records/app", BODY, name="one")[0] == 200
+        assert receiving.counted["app"].again == 0
+
+
+def test_of_a_named_body_that_was_spooled_in_part_the_rest_is_kept(tmp_path: Path) -> None:
+    token = Tokens(tmp_path).make("web")
+    with Receiving(Sources((source(),)), tmp_path) as receiving:
+        assert Client(receiving, token, tmp_path).post(RECORDS, BODY, name="one")[0] == 200
+    (file,) = (tmp_path / "spool" / "web").glob("*.log")
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:31]) + lines[31][:50])  # what a kill amid a write leaves
+    with Receiving(Sources((source(),)), tmp_path) as receiving:
+        client = Client(receiving, token, tmp_path)
+        assert client.post(RECORDS, BODY, name="one")[0] == 200
+    assert client.kept() == LINES
+
+
+def test_a_name_without_end_is_refused(client: Client) -> None:
+    status, said, _ = client.post(RECORDS, BODY, name="x" * 256)
+    assert status == 400
+    assert "255" in said.decode()
+    assert client.kept() == []

@@ -18,8 +18,8 @@ from hauberk.ingest.receivers import (
     Sources,
     Tls,
     Transport,
+    syslog_tcp,
 )
-from hauberk.ingest.receivers import syslog as listeners
 
 
 def listening(transport: Transport, tls: Tls | None = None, max_spool: int = 1 << 30) -> Sources:
@@ -155,7 +155,7 @@ def test_a_full_spool_holds_tcp_senders_back_and_loses_nothing(tmp_path: Path) -
 def test_senders_that_say_nothing_cost_nobody_else_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listeners, "MAX_CONNECTIONS", 20)
+    monkeypatch.setattr(syslog_tcp, "MAX_CONNECTIONS", 20)
     with Receiving(listening(Transport.TCP), tmp_path) as receiving:
         port = receiving.ports["fw"]
         idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]

@@ -4,6 +4,7 @@ from .bus import probe
 from .bus_settings import Kafka, Nats
 from .counting import Received
 from .extras import missing_extra
+from .keeping import KEEPER, LISTEN, MAX_HANDED, Said, allow_connections, handed
 from .receiving import SPOOL, Receiving
 from .sources_file import (
     RESERVED,
@@ -20,6 +21,9 @@ from .spool import sweep
 from .tokens import Tokens
 
 __all__ = [
+    "KEEPER",
+    "LISTEN",
+    "MAX_HANDED",
     "RESERVED",
     "SPOOL",
     "Contract",
@@ -28,11 +32,14 @@ __all__ = [
     "Nats",
     "Received",
     "Receiving",
+    "Said",
     "Source",
     "Sources",
     "Tls",
     "Tokens",
     "Transport",
+    "allow_connections",
+    "handed",
     "missing_extra",
     "probe",
     "read_sources",

@@ -16,6 +16,6 @@ class Received:
     connections: int = 0  # open now
     strange: str = ""  # why the last body was refused that no format of the contract knows
     strangers: int = 0  # such bodies
-    again: int = 0  # messages of a bus that were delivered again, and kept once
+    again: int = 0  # messages of a bus and named bodies that came again, and are kept once
     lag: int | None = None  # messages that a bus holds for us; None where nobody knows
     fault: str = ""  # what keeps us from the bus now

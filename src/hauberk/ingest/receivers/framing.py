@@ -61,6 +61,16 @@ class SyslogFrames:
         self._held = data[at:]
         return found
 
+    @property
+    def held(self) -> int:
+        """Bytes held of a message that is not complete."""
+        return len(self._held)
+
+    def give_back(self) -> int:
+        """Forget what is held, for it will be fed again; how many bytes that was."""
+        held, self._held = len(self._held), b""
+        return held
+
     def end(self) -> list[bytes]:
         """What is left when the sender closes: a last line without an end, or a part of one."""
         rest, self._held = self._held, b""

@@ -25,6 +25,7 @@ from hauberk.ingest.formats.envelope import enclose, envelope
 from . import otlp
 from .bodies import BodyError, read_body, unpacked
 from .counting import Received
+from .named_bodies import LONGEST_KEY, NamedBodies, name_of
 from .sources_file import Source
 from .spool import Spool
 from .telling import format_of, why_strange
@@ -35,6 +36,9 @@ DURABLE_SECONDS = 20.0
 """Longest that a request waits for the device."""
 
 MAX_LINE = 1 << 20
+
+NAMES = "Idempotency-Key"
+"""The header by which a sender names a body: sent again under that name, it is kept once."""
 
 AT_ONCE = 16
 """Bodies that are unpacked at one time, until they are on the device; the others wait packed."""
@@ -67,6 +71,7 @@ class _Taking:
         self._spool = spool
         self._counted = counted
         self._tokens = tokens
+        self._named = {name: NamedBodies(spool.folder / name) for name in sources}
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._open = all(one.tls is not None and one.tls.clients for one in sources.values())
 
@@ -167,14 +172,24 @@ class _Taking:
     async def _keep(
         self, request: Request, source: Source, format_name: str, lines: list[bytes]
     ) -> None:
-        """Append, and wait until it is on the device. Raises TimeoutError."""
+        """Append what is not kept, and wait until it is on the device. Raises TimeoutError."""
         if not lines:
             return
         sender = request.client.host if request.client else "-"
-        before = envelope(request.url.scheme, sender, datetime.now(UTC))
+        transport, counted = request.url.scheme, self._counted[source.name]
+        if (key := request.headers.get(NAMES)) is not None:
+            if len(key) > LONGEST_KEY:
+                raise BodyError(400, f"expected an {NAMES} of at most {LONGEST_KEY} letters")
+            name, named = name_of(key), self._named[source.name]
+            transport = f"{transport}/{name}"
+            kept = named.kept(name)
+            counted.again += 1 if kept else 0
+            lines = lines[kept:]
+            named.keep(name, kept + len(lines))
+        before = envelope(transport, sender, datetime.now(UTC))
         data = b"".join([enclose(before, line) for line in lines])
-        self._spool.append(source.name, format_name, data)
-        counted = self._counted[source.name]
+        if data:
+            self._spool.append(source.name, format_name, data)
         counted.records += len(lines)
         counted.bytes += len(data)
         async with asyncio.timeout(DURABLE_SECONDS):

@@ -60,7 +60,7 @@ class Positions:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found._read()
         for path in sorted(folder.glob("*.log")):
-            for word in _words(path, found._covered.get(path.name, 0)):
+            for word in words(path, found._covered.get(path.name, 0)):
                 found._take(word)
         found.write()
         return found
@@ -172,7 +172,7 @@ def _covered(folder: Path) -> dict[str, int] | None:
         return None
 
 
-def _words(path: Path, begin: int) -> Iterator[bytes]:
+def words(path: Path, begin: int) -> Iterator[bytes]:
     """The second words of the lines of a spool file, from an offset at which a line begins."""
     with path.open("rb") as file:
         file.seek(begin)

@@ -1,7 +1,6 @@
 """All receivers of a sources file, in an event loop and a thread of their own."""
 
 import asyncio
-import resource
 import ssl
 import threading
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from hauberk.errors import HauberkError, UsageError
 
 from .bus import Buses
 from .counting import Received
+from .keeping import Keeper, allow_connections
 from .sources_file import Kind, Source, Sources
 from .spool import Spool, mend
 from .syslog import SyslogListener, server_context
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 1.0
 SPOOL = "spool"
-
-OPEN_FILES = 65_536
-"""Open files that the process asks for; every connection is one."""
 
 
 class Receiving:
@@ -65,7 +62,7 @@ class Receiving:
             raise self._error
 
     def __enter__(self) -> Self:
-        _allow_connections()
+        allow_connections()
         self.folder.mkdir(mode=0o700, exist_ok=True)
         mend(self.folder)
         self._thread.start()
@@ -95,8 +92,9 @@ class Receiving:
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         self._spool = spool = Spool(self.folder, self._max_bytes)
         flushing = asyncio.create_task(spool.run())
+        keeper = Keeper()
         listeners = [
-            SyslogListener(one, spool, self.counted[one.name])
+            SyslogListener(one, spool, self.counted[one.name], keeper)
             for one in self._sources
             if one.kind is Kind.SYSLOG
         ]
@@ -109,6 +107,7 @@ class Receiving:
             for server, shared in servers:
                 await _bound(server, shared[0])
                 self.ports.update({one.name: server.port for one in shared})
+            keeper.forget_rest()
             buses.start()
             self._ready.set()
             ending = asyncio.create_task(self._ended.wait())
@@ -126,6 +125,8 @@ class Receiving:
             await asyncio.gather(buses.close(), *(server.close() for server, _ in servers))
             spool.stop()
             await flushing
+            await asyncio.gather(*(listener.ended() for listener in listeners))
+            keeper.close()
 
     def _of(self, *kinds: Kind) -> list[Source]:
         return [one for one in self._sources if one.kind in kinds]
@@ -152,14 +153,6 @@ class Receiving:
             context = None if first.tls is None else _context(first)
             servers.append((HttpServer(app, first.address or ("127.0.0.1", 0), context), group))
         return servers
-
-
-def _allow_connections() -> None:
-    """Let the process have so many files that connections leave enough for the lake."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _bound(listener: "SyslogListener | HttpServer", source: Source) -> None:

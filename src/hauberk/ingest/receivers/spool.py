@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 from hauberk.ingest.formats.envelope import header
@@ -62,7 +63,7 @@ class Spool:
     """
 
     def __init__(self, folder: Path, max_bytes: int, min_free: float = MIN_FREE) -> None:
-        self._folder = folder
+        self.folder = folder
         self._max_bytes = max_bytes
         self._min_free = min_free
         self._open: dict[tuple[str, str], _Open] = {}
@@ -90,17 +91,18 @@ class Spool:
         """Take whole lines in; they are on the device GROUP_SECONDS later, or after `durable`."""
         key = (source, format_name)
         if key not in self._open:
-            self._open[key] = _Open(self._folder / source, format_name)
+            self._open[key] = _Open(self.folder / source, format_name)
         self._open[key].waiting.append(lines)
         self._pending += len(lines)
         self._wanted.set()
 
-    async def durable(self) -> None:
-        """Until all that was appended before is on the device."""
+    async def durable(self, *, at_once: bool = True) -> None:
+        """Until all that was appended before is on the device: GROUP_SECONDS, or `at_once`."""
         waiting = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         self._wanted.set()
-        self._hurried.set()
+        if at_once:
+            self._hurried.set()
         await waiting
 
     def stop(self) -> None:
@@ -160,8 +162,8 @@ class Spool:
         if time.monotonic() - self._looked < 1.0:
             return
         self._looked = time.monotonic()
-        used = sum(size for _, size in _files(self._folder))
-        device = shutil.disk_usage(self._folder)
+        used = sum(size for _, size in _files(self.folder))
+        device = shutil.disk_usage(self.folder)
         self._no_room = used >= self._max_bytes or device.free < device.total * self._min_free
 
 
@@ -244,6 +246,17 @@ def mend(folder: Path) -> None:
                 at = begin
             if at != size:
                 file.truncate(at)
+
+
+def newest_files(folder: Path) -> list[Path]:
+    """The files of a source that can have what was flushed last, oldest first.
+
+    Two, for the newest may just have been begun; more where each of many readers was killed soon.
+    """
+    found = sorted(folder.glob("*.log"), reverse=True)
+    sizes = accumulate(path.stat().st_size for path in found)
+    many = sum(size <= 2 * FILE_BYTES for size in sizes)
+    return found[: max(2, many)][::-1]
 
 
 def sweep(folder: Path, held: frozenset[Path], known: Known, grace: float = GRACE_SECONDS) -> int:

@@ -16,16 +16,17 @@ from pathlib import Path
 from hauberk.ingest.formats.envelope import enclose, envelope
 from hauberk.ingest.formats.received import SYSLOG
 
+from . import syslog_tcp
 from .counting import Received
 from .framing import MAX_MESSAGE, SyslogFrames
+from .keeping import Keeper, bound
+from .peeking import RESUME_SECONDS
 from .sources_file import Source, Transport
 from .spool import Spool
+from .syslog_tcp import TcpSenders
 
-MAX_CONNECTIONS = 1000
-"""Connections to one listener at a time; further ones are closed at once."""
-
+BACKLOG = 256
 HANDSHAKE_SECONDS = 10.0
-RESUME_SECONDS = 0.05
 DATAGRAMS_AT_ONCE = 512
 BUFFER_BYTES = 16 << 20
 """Asked of the kernel for datagrams that came and were not read; it may give less."""
@@ -34,32 +35,41 @@ _RCVBUFFORCE = 33  # Linux's SO_RCVBUFFORCE, which Python does not name
 
 
 class SyslogListener:
-    """Listens for one source; `start` binds, `close` lets go."""
+    """Listens for one source; `start` binds, `close` lets go.
 
-    def __init__(self, source: Source, spool: Spool, counted: Received) -> None:
+    The socket is kept by `keeper`, so that who sends while nobody reads is not turned away.
+    """
+
+    def __init__(self, source: Source, spool: Spool, counted: Received, keeper: Keeper) -> None:
         self._source = source
         self._spool = spool
         self._counted = counted
+        self._keeper = keeper
         self._server: asyncio.Server | None = None
+        self._plain: TcpSenders | None = None
         self._socket: socket.socket | None = None
         self._kernel_drops = 0
         self.port = 0
 
     async def start(self) -> None:
         """Bind. Raises OSError, ssl.SSLError."""
-        host, port = self._source.address or ("127.0.0.1", 0)
+        name, address = self._source.name, self._source.address or ("127.0.0.1", 0)
         loop = asyncio.get_running_loop()
         if self._source.transport is Transport.UDP:
-            self._socket = _datagram_socket(host, port)
-            self.port = self._socket.getsockname()[1]
-            loop.add_reader(self._socket, self._datagrams)
-            return
-        context = None if self._source.tls is None else server_context(self._source)
-        self._server = await loop.create_server(
-            lambda: _Connection(self._source, self._spool, self._counted), host, port,
-            ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS if context else None, backlog=256,
-        )  # fmt: skip
-        self.port = self._server.sockets[0].getsockname()[1]
+            held = self._socket = bound(self._keeper, name, address, _datagram_socket)
+            self._kernel_drops = _kernel_drops(held)
+            loop.add_reader(held, self._datagrams)
+        elif self._source.tls is not None:
+            context = server_context(self._source)
+            held = bound(self._keeper, name, address, _stream_socket)
+            self._server = await loop.create_server(
+                lambda: _Connection(self._source, self._spool, self._counted), sock=held,
+                ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS, backlog=BACKLOG,
+            )  # fmt: skip
+        else:
+            held = bound(self._keeper, name, address, _stream_socket)
+            self._plain = TcpSenders(held, name, self._spool, self._counted, self._keeper)
+        self.port = held.getsockname()[1]
 
     def look(self) -> None:
         """See how many datagrams the kernel has lost for this listener."""
@@ -68,10 +78,17 @@ class SyslogListener:
             self._counted.dropped += max(0, lost - self._kernel_drops)
             self._kernel_drops = max(lost, self._kernel_drops)
 
+    async def ended(self) -> None:
+        """Until what was read last is settled; after `close`, once the spool is on the device."""
+        if self._plain is not None:
+            await self._plain.ended()
+
     def close(self) -> None:
         """Take nothing more; connections end with their loop."""
         if self._server is not None:
             self._server.close()
+        if self._plain is not None:
+            self._plain.close()
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._datagrams()
@@ -108,7 +125,7 @@ class SyslogListener:
 
 
 class _Connection(asyncio.Protocol):
-    """One sender over TCP or TLS."""
+    """One sender over TLS."""
 
     def __init__(self, source: Source, spool: Spool, counted: Received) -> None:
         self._source = source
@@ -125,7 +142,7 @@ class _Connection(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             return
         self._counted.connections += 1
-        if self._counted.connections > MAX_CONNECTIONS:
+        if self._counted.connections > syslog_tcp.MAX_CONNECTIONS:
             self._counted.refused += 1
             transport.abort()
             return
@@ -184,6 +201,13 @@ def server_context(source: Source) -> ssl.SSLContext:
         context.load_verify_locations(source.tls.clients)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def _stream_socket(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    made.setblocking(False)
+    return made
 
 
 def _datagram_socket(host: str, port: int) -> socket.socket:

@@ -1,0 +1,174 @@
+"""Sockets that outlive their process: whoever started us keeps them, and hands them to the next.
+
+What systemd calls a file descriptor store: a service sends descriptors by sd_notify(3), with
+`FDSTORE=1`, and the service that is started in its place has them from the number 3 on, as
+sd_listen_fds(3) says. `hauberk up` does the same for its parts, over a socket that they inherit.
+"""
+
+import contextlib
+import os
+import re
+import resource
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+KEEPER = "HAUBERK_KEEPER"
+"""Names the descriptor of the socket to a keeper that is no service manager."""
+
+LISTEN = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+"""What tells a process which descriptors it was started with; for it alone, not its children."""
+
+FIRST = 3  # SD_LISTEN_FDS_START
+
+MAX_HANDED = 8192
+
+OPEN_FILES = 65_536
+"""Open files that the process asks for; every connection is one."""
+
+_PATIENCE = 0.5
+_NAME = re.compile(r"[a-z0-9.-]{1,200}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a message to a keeper asks: to keep or to let go of what has this name."""
+
+    name: str
+    keep: bool
+
+    def encode(self) -> bytes:
+        """As sd_notify(3) has it."""
+        return f"FDSTORE{'' if self.keep else 'REMOVE'}=1\nFDNAME={self.name}".encode()
+
+    @classmethod
+    def decode(cls, message: bytes) -> "Said | None":
+        """None where it is no such message."""
+        words = dict(
+            line.split("=", 1) for line in message.decode("ascii", "replace").split("\n")
+            if "=" in line
+        )  # fmt: skip
+        name = words.get("FDNAME", "")
+        if not _NAME.match(name):
+            return None
+        if words.get("FDSTORE") == "1":
+            return cls(name, keep=True)
+        return cls(name, keep=False) if words.get("FDSTOREREMOVE") == "1" else None
+
+
+class Keeper:
+    """Whoever keeps this process's sockets; without one nothing is kept, and nothing goes wrong."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self._handed = handed(environment)
+        self._to = _reached(environment)
+
+    def taken(self, prefix: str) -> dict[str, socket.socket]:
+        """The sockets whose names begin so, by the rest of their names; each is given out once."""
+        found = {}
+        for name in [one for one in self._handed if one.startswith(prefix)]:
+            found[name[len(prefix) :]] = self._handed.pop(name)
+        return found
+
+    def keep(self, name: str, held: socket.socket) -> None:
+        """Have a socket kept under a name: small letters, digits, dots and hyphens."""
+        self._say(Said(name, keep=True), held.fileno())
+
+    def forget(self, name: str) -> None:
+        """Have it let go."""
+        self._say(Said(name, keep=False))
+
+    def forget_rest(self) -> None:
+        """Let go of all that was handed over and that nobody took."""
+        for name, held in self._handed.items():
+            self.forget(name)
+            held.close()
+        self._handed.clear()
+
+    def close(self) -> None:
+        """Ask for nothing more; what is kept stays so."""
+        for held in self._handed.values():
+            held.close()
+        if self._to is not None:
+            self._to.close()
+            self._to = None
+
+    def _say(self, said: Said, *descriptors: int) -> None:
+        if self._to is not None:
+            with contextlib.suppress(OSError):  # who is not heard is as if there were no keeper
+                socket.send_fds(self._to, [said.encode()], descriptors)
+
+
+def bound(
+    keeper: Keeper,
+    name: str,
+    address: tuple[str, int],
+    make: Callable[[str, int], socket.socket],
+) -> socket.socket:
+    """A source's listening socket: the kept one, if it is of this address; else made, and kept.
+
+    Raises OSError as `make` does.
+    """
+    kept = keeper.taken(f"listen.{name}").get("")
+    if kept is not None:
+        host, port = kept.getsockname()[:2]
+        if host == address[0] and address[1] in (0, port):
+            return kept
+        keeper.forget(f"listen.{name}")
+        with contextlib.suppress(OSError):
+            kept.shutdown(socket.SHUT_RDWR)  # the keeper still holds it, and with it the address
+        kept.close()
+    made = make(*address)
+    keeper.keep(f"listen.{name}", made)
+    return made
+
+
+def allow_connections() -> None:
+    """Let the process have so many files that connections leave enough for all else."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def handed(environment: Mapping[str, str]) -> dict[str, socket.socket]:
+    """The sockets that this process was started with, by name."""
+    found = {}
+    for name, descriptor in _handed(environment):
+        try:
+            held = socket.socket(fileno=descriptor)
+        except OSError:
+            continue  # no socket
+        held.set_inheritable(False)
+        held.setblocking(False)
+        found[name] = held
+    return found
+
+
+def _handed(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    pid, many, names = (environment.get(name, "") for name in LISTEN)
+    if pid != str(os.getpid()) or not (many.isascii() and many.isdigit()):
+        return
+    for descriptor, name in zip(range(FIRST, FIRST + MAX_HANDED), names.split(":"), strict=False):
+        if descriptor < FIRST + int(many) and _NAME.match(name):
+            yield name, descriptor
+
+
+def _reached(environment: Mapping[str, str]) -> socket.socket | None:
+    """A socket to the keeper: of `hauberk up`, or systemd's."""
+    if sys.platform != "linux":
+        return None
+    with contextlib.suppress(OSError, ValueError):
+        if KEEPER in environment:
+            to = socket.socket(fileno=int(environment[KEEPER]))
+            to.set_inheritable(False)
+        elif path := environment.get("NOTIFY_SOCKET", ""):
+            to = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            # A name that begins with @ lies in Linux's abstract name space.
+            to.connect("\0" + path[1:] if path.startswith("@") else path)
+        else:
+            return None
+        to.settimeout(_PATIENCE)
+        return to
+    return None

@@ -1,0 +1,200 @@
+"""Syslog over plain TCP, which nobody answers, read so that a kill of the reader loses nothing.
+
+What a connection has brought is looked at where it lies, in the kernel, and spooled; it is taken
+out of the kernel only when it is on the device. The socket itself is kept by whoever started us
+(see `keeping`), so the next reader finds the connection open and the bytes in it. How far the one
+before came is told by the kernel, which counts what was taken out, and by the spool, whose
+envelopes name connection and place: `tcp/5f1c0e5d2a9b4c37/1200` is of what was looked at from the
+byte 1200 on. Linux counts (tcp(7), TCP_INFO); elsewhere no socket is kept.
+"""
+
+import array
+import asyncio
+import contextlib
+import secrets
+import socket
+import struct
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from hauberk.ingest.formats.envelope import enclose, envelope
+from hauberk.ingest.formats.received import SYSLOG
+
+from .counting import Received
+from .framing import SyslogFrames
+from .positions import words
+from .spool import Spool, newest_files
+
+LOOK_BYTES = 1 << 20
+"""Bytes that are looked at together."""
+
+HURRY_BYTES = 256 << 10
+"""Bytes of a look above which their flush does not wait for others."""
+
+HELD_BYTES = 48 << 10
+"""Bytes of a message that is not whole which are left in the kernel: less than its smallest window.
+
+Of a longer one the start is held by this process, and lost with it."""
+
+RESUME_SECONDS = 0.05
+"""Pause after which it is looked whether a full spool has room again."""
+
+_RECEIVED_AT = 128  # of tcpi_bytes_received in Linux's struct tcp_info
+_CLOSE_WAIT = 8  # the sender has said that nothing more comes
+
+
+class Place(NamedTuple):
+    """How far a connection was read: the first byte of the last look, and records kept of it."""
+
+    begin: int
+    records: int
+
+
+def places(folder: Path) -> dict[str, Place]:
+    """The last look at each connection, by its token, as a source's spool has it."""
+    found: dict[str, Place] = {}
+    for path in newest_files(folder):
+        for word in words(path, 0):
+            parts = word.split(b"/")
+            if len(parts) == 3 and parts[0] == b"tcp" and parts[2].isdigit():
+                token, begin = parts[1].decode("ascii", "replace"), int(parts[2])
+                known = found.get(token)
+                again = known is not None and known.begin == begin
+                found[token] = Place(begin, known.records + 1 if known and again else 1)
+    return found
+
+
+def taken_out(held: socket.socket) -> int | None:
+    """Bytes of a connection that were taken out of the kernel; None where it does not count."""
+    if sys.platform != "linux":
+        return None
+    import fcntl  # noqa: PLC0415  # not everywhere
+    import termios  # noqa: PLC0415
+
+    waiting = array.array("i", [0])
+    with contextlib.suppress(OSError, struct.error):
+        while True:
+            received, state = _received(held)
+            fcntl.ioctl(held, termios.FIONREAD, waiting)
+            if _received(held) == (received, state):
+                # The end of a stream counts as a byte.
+                return received - waiting[0] - (state == _CLOSE_WAIT)
+    return None
+
+
+def _received(held: socket.socket) -> tuple[int, int]:
+    info = held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    return int(struct.unpack_from("=Q", info, _RECEIVED_AT)[0]), info[0]
+
+
+class TcpConnection:
+    """One sender, from the moment that it connected or was handed over, to its end.
+
+    `token` names the connection for as long as it stands, whoever reads it; `skip` is how many of
+    its next messages are in the spool already, and `at` how many bytes of it were taken out.
+    """
+
+    def __init__(
+        self, held: socket.socket, source: str, spool: Spool, counted: Received,
+        *, token: str = "", at: int = 0, skip: int = 0,
+    ) -> None:  # fmt: skip
+        self.token = token or secrets.token_hex(8)
+        self._socket = held
+        self._source = source
+        self._spool = spool
+        self._counted = counted
+        self._at = at
+        self._skip = skip
+        self._frames = SyslogFrames()
+        self._cut = 0
+        self._start = b""  # of a message, taken out before it was whole
+        self._seen = 0  # bytes of the last look, where they were no whole message
+        self._sender = _sender(held)
+        with contextlib.suppress(OSError):  # an earlier reader may have waited for more
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+
+    async def read(self, readable: Callable[[socket.socket], Awaitable[None]]) -> None:
+        """Until the sender has closed and all it sent is on the device, or `readable` raises.
+
+        `readable` waits until there is something.
+        """
+        while True:
+            await readable(self._socket)
+            if self._spool.full:
+                self._counted.held_back += 1
+                while self._spool.full:
+                    await asyncio.sleep(RESUME_SECONDS)
+            data = self._look()
+            if data is None:
+                continue
+            messages = self._frames.feed(self._start + data)
+            if data and self._frames.held < len(data):
+                await self._keep(messages, len(data) - self._frames.give_back())
+            elif not data or (len(data) == self._seen and _has_ended(self._socket)):
+                await self._keep(self._frames.end(), len(data))
+                return
+            elif len(data) >= HELD_BYTES or len(data) == self._seen:
+                self._frames.give_back()
+                self._start += self._take_out(len(data))
+            else:
+                self._frames.give_back()
+                self._wait_for_more(len(data))
+
+    def _look(self) -> bytes | None:
+        """What has come; nothing at the end, and None where there is nothing yet."""
+        try:
+            return self._socket.recv(LOOK_BYTES, socket.MSG_PEEK)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""  # it was cut off: what came before is all there is
+
+    def _wait_for_more(self, size: int) -> None:
+        """Have the kernel say nothing until more than this has come, or no more will."""
+        self._seen = size
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size + 1)
+
+    def _take_out(self, size: int) -> bytes:
+        data = b""
+        with contextlib.suppress(OSError):  # what was seen is known, if it is gone by now
+            while len(data) < size and (more := self._socket.recv(size - len(data))):
+                data += more
+        self._at += size
+        if self._seen:
+            self._seen = 0
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        return data
+
+    async def _keep(self, messages: list[bytes], size: int) -> None:
+        """Spool messages, wait until they are on the device, and take their bytes out."""
+        self._counted.cut += self._frames.cut - self._cut
+        self._cut = self._frames.cut
+        fresh = messages[self._skip :]
+        self._skip -= len(messages) - len(fresh)
+        if fresh:
+            transport = f"tcp/{self.token}/{self._at}"
+            before = envelope(transport, self._sender, datetime.now(UTC))
+            lines = b"".join([enclose(before, message) for message in fresh])
+            self._counted.records += len(fresh)
+            self._counted.bytes += len(lines)
+            self._spool.append(self._source, SYSLOG, lines)
+            await self._spool.durable(at_once=size >= HURRY_BYTES)
+        if size:
+            self._take_out(size)
+        self._start = b""
+
+
+def _has_ended(held: socket.socket) -> bool:
+    with contextlib.suppress(OSError, struct.error):
+        return sys.platform == "linux" and _received(held)[1] == _CLOSE_WAIT
+    return False
+
+
+def _sender(held: socket.socket) -> str:
+    try:
+        return str(held.getpeername()[0])
+    except OSError:  # it is gone; what it sent is not
+        return "-"
