@@ -110,7 +110,7 @@ def measured(asked: argparse.Namespace, folder: Path, every: Path) -> dict[str, 
         for name, asked_for, *how in (
             ("SQLite", every_sql),
             ("SQLite, no keywords", sql),
-            ("all fields", sql, "--all-fields"),
+            ("every field", sql, "--all-fields"),
         ):
             ran = peer(asked.peer_python, Path(asked_for), events, count, *map(str, how))
             found[f"{prefix}{name} {count}"] = ran
