@@ -38,6 +38,7 @@ class ServiceManager:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._ended = threading.Event()
+        self._taking = threading.Lock()
         self.kept: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -60,7 +61,10 @@ class ServiceManager:
 
     def start(self, command: Sequence[str], out: IO[bytes]) -> "subprocess.Popen[bytes]":
         """Start a service, with what an earlier one had kept."""
-        kept = dict(self.kept)
+        with self._taking:
+            while self._take():
+                pass  # what the one before said last
+            kept = dict(self.kept)
         environment = {
             **os.environ,
             "NOTIFY_SOCKET": self._address,
@@ -75,15 +79,22 @@ class ServiceManager:
 
     def _listen(self) -> None:
         while not self._ended.is_set():
-            if not select.select([self._socket], [], [], 0.2)[0]:
-                continue
-            with contextlib.suppress(OSError):
-                message, sent, _, _ = socket.recv_fds(self._socket, 4096, 16)
-                said = dict(line.split("=", 1) for line in message.decode().split("\n"))
-                name = said.get("FDNAME", "")
-                if said.get("FDSTORE") == "1" and name and name not in self.kept:
-                    self.kept[name] = sent.pop(0)
-                elif said.get("FDSTOREREMOVE") == "1" and name in self.kept:
-                    os.close(self.kept.pop(name))
-                for one in sent:
-                    os.close(one)
+            if select.select([self._socket], [], [], 0.2)[0]:
+                with self._taking:
+                    self._take()
+
+    def _take(self) -> bool:
+        """Do what one message asks for, if one comes."""
+        if not select.select([self._socket], [], [], 0)[0]:
+            return False
+        with contextlib.suppress(OSError):
+            message, sent, _, _ = socket.recv_fds(self._socket, 4096, 16)
+            said = dict(line.split("=", 1) for line in message.decode().split("\n"))
+            name = said.get("FDNAME", "")
+            if said.get("FDSTORE") == "1" and name and name not in self.kept:
+                self.kept[name] = sent.pop(0)
+            elif said.get("FDSTOREREMOVE") == "1" and name in self.kept:
+                os.close(self.kept.pop(name))
+            for one in sent:
+                os.close(one)
+        return True

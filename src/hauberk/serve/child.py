@@ -53,6 +53,8 @@ class Child:
         passed = [*kept.values(), theirs.fileno()] if theirs else []
         environment = {name: at for name, at in os.environ.items() if name not in _NOT_FOR_PARTS}
         environment["LISTEN_FDNAMES"] = ":".join(kept)
+        # Else glibc makes heaps for all threads, and gives back little of them.
+        environment.setdefault("MALLOC_ARENA_MAX", "2")
         self._process = subprocess.Popen(  # noqa: S603  # our own command, without a shell
             [
                 sys.executable, "-I", "-S", tether, str(os.getpid()),

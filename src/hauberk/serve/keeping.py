@@ -71,6 +71,7 @@ class Kept:
         except OSError:  # no socket
             os.close(descriptor)
             return
+        held.set_inheritable(False)  # `recv_fds` takes flags and does not use them
         if len(self._sockets) >= MAX_HANDED or said.name in self._sockets:
             held.close()
             return

@@ -43,6 +43,7 @@ RESUME_SECONDS = 0.05
 """Pause after which it is looked whether a full spool has room again."""
 
 _RECEIVED_AT = 128  # of tcpi_bytes_received in Linux's struct tcp_info
+_CLOSE = 7
 _CLOSE_WAIT = 8  # the sender has said that nothing more comes
 
 
@@ -83,6 +84,11 @@ def taken_out(held: socket.socket) -> int | None:
                 # The end of a stream counts as a byte.
                 return received - waiting[0] - (state == _CLOSE_WAIT)
     return None
+
+
+def was_cut_off(held: socket.socket) -> bool:
+    """Whether the connection is no more; an end before that was perhaps counted as a byte."""
+    return _is(held, _CLOSE)
 
 
 def _received(held: socket.socket) -> tuple[int, int]:
@@ -133,7 +139,7 @@ class TcpConnection:
             messages = self._frames.feed(self._start + data)
             if data and self._frames.held < len(data):
                 await self._keep(messages, len(data) - self._frames.give_back())
-            elif not data or (len(data) == self._seen and _has_ended(self._socket)):
+            elif not data or (len(data) == self._seen and _is(self._socket, _CLOSE_WAIT)):
                 await self._keep(self._frames.end(), len(data))
                 return
             elif len(data) >= HELD_BYTES or len(data) == self._seen:
@@ -187,9 +193,9 @@ class TcpConnection:
         self._start = b""
 
 
-def _has_ended(held: socket.socket) -> bool:
+def _is(held: socket.socket, state: int) -> bool:
     with contextlib.suppress(OSError, struct.error):
-        return sys.platform == "linux" and _received(held)[1] == _CLOSE_WAIT
+        return sys.platform == "linux" and _received(held)[1] == state
     return False
 
 

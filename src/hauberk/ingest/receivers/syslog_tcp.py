@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .counting import Received
 from .keeping import Keeper
-from .peeking import Place, TcpConnection, places, taken_out
+from .peeking import Place, TcpConnection, places, taken_out, was_cut_off
 from .spool import Spool
 
 MAX_CONNECTIONS = 1000
@@ -68,8 +68,8 @@ class TcpSenders:
                 self._let_go(token, held)
                 continue
             last = known.get(token, Place(0, 0))
-            # A look is taken out whole or not at all; one byte is an end that was counted.
-            is_there = at - last.begin <= 1
+            # A look is taken out whole or not at all.
+            is_there = last.begin == (at - 1 if was_cut_off(held) and at > last.begin else at)
             self._begin(held, TcpConnection(
                 held, self._source, self._spool, self._counted, token=token,
                 at=last.begin if is_there else at, skip=last.records if is_there else 0,
