@@ -6,7 +6,7 @@ The supervisor is to its parts what systemd is to it: see `hauberk.ingest.receiv
 import contextlib
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import MutableMapping, Sequence
 
 from hauberk.ingest.receivers import MAX_HANDED, Said, allow_connections, handed
 
@@ -20,7 +20,9 @@ _MOST = 4  # descriptors of a message; one is right
 class Kept:
     """Sockets by part and name. Those of an earlier run of ours are there from the beginning."""
 
-    def __init__(self, notifier: Notifier, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, notifier: Notifier, environment: MutableMapping[str, str] = os.environ
+    ) -> None:
         allow_connections()
         self._notifier = notifier
         self._sockets = handed(environment)

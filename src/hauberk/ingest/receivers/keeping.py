@@ -11,7 +11,7 @@ import re
 import resource
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 
 KEEPER = "HAUBERK_KEEPER"
@@ -40,7 +40,9 @@ class Said:
 
     def encode(self) -> bytes:
         """As sd_notify(3) has it."""
-        return f"FDSTORE{'' if self.keep else 'REMOVE'}=1\nFDNAME={self.name}".encode()
+        # systemd would let go of a connection that is cut off, with what it had brought.
+        asked = "FDSTORE=1\nFDPOLL=0" if self.keep else "FDSTOREREMOVE=1"
+        return f"{asked}\nFDNAME={self.name}".encode()
 
     @classmethod
     def decode(cls, message: bytes) -> "Said | None":
@@ -60,7 +62,7 @@ class Said:
 class Keeper:
     """Whoever keeps this process's sockets; without one nothing is kept, and nothing goes wrong."""
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, environment: MutableMapping[str, str] = os.environ) -> None:
         self._handed = handed(environment)
         self._to = _reached(environment)
 
@@ -132,8 +134,8 @@ def allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def handed(environment: Mapping[str, str]) -> dict[str, socket.socket]:
-    """The sockets that this process was started with, by name."""
+def handed(environment: MutableMapping[str, str]) -> dict[str, socket.socket]:
+    """The sockets that this process was started with, by name; no other finds them after that."""
     found = {}
     for name, descriptor in _handed(environment):
         try:
@@ -143,6 +145,8 @@ def handed(environment: Mapping[str, str]) -> dict[str, socket.socket]:
         held.set_inheritable(False)
         held.setblocking(False)
         found[name] = held
+    for name in LISTEN:
+        environment.pop(name, None)
     return found
 
 
@@ -155,13 +159,13 @@ def _handed(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
             yield name, descriptor
 
 
-def _reached(environment: Mapping[str, str]) -> socket.socket | None:
+def _reached(environment: MutableMapping[str, str]) -> socket.socket | None:
     """A socket to the keeper: of `hauberk up`, or systemd's."""
     if sys.platform != "linux":
         return None
     with contextlib.suppress(OSError, ValueError):
         if KEEPER in environment:
-            to = socket.socket(fileno=int(environment[KEEPER]))
+            to = socket.socket(fileno=int(environment.pop(KEEPER)))
             to.set_inheritable(False)
         elif path := environment.get("NOTIFY_SOCKET", ""):
             to = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -34,13 +34,20 @@ LOOK_BYTES = 1 << 20
 HURRY_BYTES = 256 << 10
 """Bytes of a look above which their flush does not wait for others."""
 
-HELD_BYTES = 48 << 10
-"""Bytes of a message that is not whole which are left in the kernel: less than its smallest window.
+WINDOW_BYTES = 256 << 10
+"""Room in the kernel that a connection has at least."""
 
-Of a longer one the start is held by this process, and lost with it."""
+HELD_BYTES = 48 << 10
+"""Bytes of a message that is not whole which are left there: with less than half of its room free,
+the kernel may take nothing more. Of a longer one the start is held here, and lost with us."""
+
+PATIENT_LOOKS = 25
+"""Looks in which a message has not grown, after which its start is taken out as well.
+
+The kernel wakes us before there is more where it has little room for more."""
 
 RESUME_SECONDS = 0.05
-"""Pause after which it is looked whether a full spool has room again."""
+"""Pause after which it is looked whether a full spool has room again, or a message has grown."""
 
 _RECEIVED_AT = 128  # of tcpi_bytes_received in Linux's struct tcp_info
 _CLOSE = 7
@@ -88,7 +95,7 @@ def taken_out(held: socket.socket) -> int | None:
 
 def was_cut_off(held: socket.socket) -> bool:
     """Whether the connection is no more; an end before that was perhaps counted as a byte."""
-    return _is(held, _CLOSE)
+    return _state(held) == _CLOSE
 
 
 def _received(held: socket.socket) -> tuple[int, int]:
@@ -117,9 +124,12 @@ class TcpConnection:
         self._frames = SyslogFrames()
         self._cut = 0
         self._start = b""  # of a message, taken out before it was whole
+        self._idle = 0  # looks since a message has grown
         self._seen = 0  # bytes of the last look, where they were no whole message
         self._sender = _sender(held)
-        with contextlib.suppress(OSError):  # an earlier reader may have waited for more
+        with contextlib.suppress(OSError):
+            # Linux makes room for what is waited for; an earlier reader may have waited for more.
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, WINDOW_BYTES)
             held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
 
     async def read(self, readable: Callable[[socket.socket], Awaitable[None]]) -> None:
@@ -139,15 +149,24 @@ class TcpConnection:
             messages = self._frames.feed(self._start + data)
             if data and self._frames.held < len(data):
                 await self._keep(messages, len(data) - self._frames.give_back())
-            elif not data or (len(data) == self._seen and _is(self._socket, _CLOSE_WAIT)):
+            elif not data or (len(data) == self._seen and _is_over(self._socket)):
                 await self._keep(self._frames.end(), len(data))
                 return
-            elif len(data) >= HELD_BYTES or len(data) == self._seen:
-                self._frames.give_back()
-                self._start += self._take_out(len(data))
             else:
                 self._frames.give_back()
-                self._wait_for_more(len(data))
+                await self._look_on(len(data))
+
+    async def _look_on(self, size: int) -> None:
+        """See to it that the next look has more, of a message that is not whole."""
+        self._idle = self._idle + 1 if size == self._seen else 0
+        if size >= HELD_BYTES or self._idle > PATIENT_LOOKS:
+            self._start += self._take_out(size)
+        elif self._idle:
+            await asyncio.sleep(min(RESUME_SECONDS, 0.0005 * 2**self._idle))
+        else:
+            # The kernel says nothing until more than this has come, or no more will.
+            self._seen = size
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size + 1)
 
     def _look(self) -> bytes | None:
         """What has come; nothing at the end, and None where there is nothing yet."""
@@ -158,11 +177,6 @@ class TcpConnection:
         except OSError:
             return b""  # it was cut off: what came before is all there is
 
-    def _wait_for_more(self, size: int) -> None:
-        """Have the kernel say nothing until more than this has come, or no more will."""
-        self._seen = size
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size + 1)
-
     def _take_out(self, size: int) -> bytes:
         data = b""
         with contextlib.suppress(OSError):  # what was seen is known, if it is gone by now
@@ -170,7 +184,7 @@ class TcpConnection:
                 data += more
         self._at += size
         if self._seen:
-            self._seen = 0
+            self._seen = self._idle = 0
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
         return data
 
@@ -193,10 +207,14 @@ class TcpConnection:
         self._start = b""
 
 
-def _is(held: socket.socket, state: int) -> bool:
+def _is_over(held: socket.socket) -> bool:
+    return _state(held) in (_CLOSE, _CLOSE_WAIT)
+
+
+def _state(held: socket.socket) -> int | None:
     with contextlib.suppress(OSError, struct.error):
-        return sys.platform == "linux" and _received(held)[1] == state
-    return False
+        return _received(held)[1] if sys.platform == "linux" else None
+    return None
 
 
 def _sender(held: socket.socket) -> str:
