@@ -47,7 +47,7 @@ class Part:
 
     def says(self, message: bytes, *sent: int) -> None:
         socket.send_fds(self.theirs, [message], sent)
-        self._kept.listen("watch", self.ours)
+        self._kept.listen(self.ours, "watch")
 
     def asks(self, name: str, *sent: int, keep: bool = True) -> None:
         self.says(Said(name, keep).encode(), *sent)
@@ -172,13 +172,39 @@ def test_no_more_are_kept_than_may_be(
     assert set(kept.of("watch")) == {"syslog.fw.0", "syslog.fw.2", "syslog.fw.9"}
 
 
+def test_all_names_together_fit_into_one_variable(
+    kept: Kept, part: Part, held: socket.socket
+) -> None:
+    for number in range(1200):
+        part.asks(f"syslog.{'x' * 100}.{number:016}", held.fileno())
+    names = ":".join(f"watch.{one}" for one in kept.of("watch"))
+    assert 80_000 < len(names) < 128 << 10  # Linux: MAX_ARG_STRLEN
+
+
+def test_what_is_kept_for_a_part_that_nobody_asks_for_is_let_go(
+    kept: Kept, part: Part, held: socket.socket
+) -> None:
+    before = descriptors()
+    part.asks("listen.fw", held.fileno())
+    kept.only({"console"})
+    assert kept.of("watch") == {}
+    assert descriptors() == before
+
+
+def test_the_end_of_a_part_is_told(kept: Kept, part: Part, held: socket.socket) -> None:
+    assert kept.listen(part.ours, "watch") == 0
+    socket.send_fds(part.theirs, [Said("a", keep=True).encode()], [held.fileno()])
+    part.theirs.close()
+    assert [kept.listen(part.ours, "watch"), kept.listen(part.ours, "watch")] == [1, None]
+
+
 def test_a_part_that_has_gone_is_listened_to_until_its_last_word(
     kept: Kept, part: Part, held: socket.socket
 ) -> None:
     for number in range(20):
         socket.send_fds(part.theirs, [Said(f"a.{number}", keep=True).encode()], [held.fileno()])
     part.theirs.close()
-    kept.listen("watch", part.ours)
+    kept.listen(part.ours, "watch")
     assert len(kept.of("watch")) == 20
 
 
@@ -205,7 +231,7 @@ import json, os, socket
 from hauberk.ingest.receivers.keeping import Keeper
 names = os.environ["LISTEN_FDNAMES"].split(":")
 keeper = Keeper()
-found = {name: one for name in names for one in keeper.taken(name).values()}
+found = {name: one for name in names if (one := keeper.take(name))}
 keeper.keep("more", found[names[0]])
 print(json.dumps({name: one.getsockname()[1] for name, one in found.items()}))
 """
@@ -231,7 +257,7 @@ def test_a_part_is_started_with_its_sockets_and_with_whom_to_ask() -> None:
             ports = [one.getsockname()[1] for one in listening]
             assert json.loads(done.stdout) == dict(zip(names, ports, strict=True))
             with contextlib.closing(Kept(Notifier({}), {})) as kept:
-                kept.listen("watch", ours)
+                kept.listen(ours, "watch")
                 assert list(kept.of("watch")) == ["more"]
 
 

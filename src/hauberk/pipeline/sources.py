@@ -23,6 +23,7 @@ from hauberk.ingest.receivers import (
     RESERVED,
     SPOOL,
     Contract,
+    Keeper,
     Received,
     Receiving,
     Source,
@@ -58,7 +59,7 @@ class SourcePace:
     refused: int = 0
     held_back: int = 0
     breaches: tuple[str, ...] = ()
-    again: int = 0  # messages of a bus that were delivered again, and kept once
+    again: int = 0  # messages of a bus and named bodies that came again, and are kept once
     lag: int | None = None  # messages that a bus holds for us
     fault: str = ""  # what keeps us from it now
 
@@ -112,6 +113,8 @@ class SourceWatch:
             self._spool.mkdir(mode=0o700, exist_ok=True)
         if self.receiving is not None:
             self._stack.enter_context(self.receiving)
+        else:
+            Keeper().forget_rest()  # what listened before nobody reads any more
         return self
 
     def __exit__(

@@ -55,20 +55,26 @@ class Child:
         environment["LISTEN_FDNAMES"] = ":".join(kept)
         # Else glibc makes heaps for all threads, and gives back little of them.
         environment.setdefault("MALLOC_ARENA_MAX", "2")
-        self._process = subprocess.Popen(  # noqa: S603  # our own command, without a shell
-            [
-                sys.executable, "-I", "-S", tether, str(os.getpid()),
-                str(theirs.fileno() if theirs else -1), handed, *command,
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-            env=environment,
-            pass_fds=passed,
-        )  # fmt: skip
-        if theirs is not None:
-            theirs.close()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  # our own command, without a shell
+                [
+                    sys.executable, "-I", "-S", tether, str(os.getpid()),
+                    str(theirs.fileno() if theirs else -1), handed, *command,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+                env=environment,
+                pass_fds=passed,
+            )  # fmt: skip
+        except OSError:
+            if self.keeper is not None:
+                self.keeper.close()
+            raise
+        finally:
+            if theirs is not None:
+                theirs.close()
         assert self._process.stdout is not None
         self.pid = self._process.pid
         self.pipe = self._process.stdout.fileno()

@@ -5,15 +5,16 @@ The supervisor is to its parts what systemd is to it: see `hauberk.ingest.receiv
 
 import contextlib
 import os
+import resource
 import socket
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Collection, MutableMapping, Sequence
 
-from hauberk.ingest.receivers import MAX_HANDED, Said, allow_connections, handed
+from hauberk.ingest.receivers import MAX_HANDED, MAX_NAMES, Said, allow_connections, handed
 
 from .notify import Notifier
 
 _MESSAGE = 4096
-_AT_ONCE = 256
+_AT_ONCE = 32
 _MOST = 4  # descriptors of a message; one is right
 
 
@@ -26,6 +27,8 @@ class Kept:
         allow_connections()
         self._notifier = notifier
         self._sockets = handed(environment)
+        # To start a part takes as many again, for a moment.
+        self._room = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4
 
     def of(self, part: str) -> dict[str, int]:
         """The descriptors that a part is to be started with, by the names that it gave them."""
@@ -36,16 +39,25 @@ class Kept:
             if name.startswith(begin)
         }
 
-    def listen(self, part: str, to: socket.socket) -> None:
-        """Do what a part asks for over its socket; returns at once."""
-        for _ in range(_AT_ONCE):
+    def only(self, parts: Collection[str]) -> None:
+        """Let go of what is kept for any other part."""
+        for name in [one for one in self._sockets if one.partition(".")[0] not in parts]:
+            self._forget(name)
+
+    def listen(self, to: socket.socket, part: str) -> int | None:
+        """Do some of what a part asks for over its socket, at once.
+
+        How many messages that were; None where the part has closed its end.
+        """
+        for heard in range(_AT_ONCE):
             try:
-                found = socket.recv_fds(to, _MESSAGE, _MOST, socket.MSG_CMSG_CLOEXEC)
+                message, descriptors, _, _ = socket.recv_fds(to, _MESSAGE, _MOST)
             except OSError:
-                return
-            if not found[0]:
-                return
-            self._take(part, Said.decode(found[0]), found[1])
+                return heard
+            self._take(part, Said.decode(message), descriptors)
+            if not message:
+                return heard or None
+        return _AT_ONCE
 
     def close(self) -> None:
         """Let go of all that we hold; what systemd keeps stays with it."""
@@ -61,11 +73,14 @@ class Kept:
             return
         name = f"{part}.{said.name}"
         if not said.keep:
-            self._notifier.send(Said(name, keep=False).encode())
-            if (held := self._sockets.pop(name, None)) is not None:
-                held.close()
+            self._forget(name)
         elif len(descriptors) == 1:
             self._keep(Said(name, keep=True), descriptors[0])
+
+    def _forget(self, name: str) -> None:
+        self._notifier.send(Said(name, keep=False).encode())
+        if (held := self._sockets.pop(name, None)) is not None:
+            held.close()
 
     def _keep(self, said: Said, descriptor: int) -> None:
         try:
@@ -73,8 +88,13 @@ class Kept:
         except OSError:  # no socket
             os.close(descriptor)
             return
-        held.set_inheritable(False)  # `recv_fds` takes flags and does not use them
-        if len(self._sockets) >= MAX_HANDED or said.name in self._sockets:
+        held.set_inheritable(False)
+        names = sum(len(name) + 1 for name in self._sockets) + len(said.name)
+        if (
+            len(self._sockets) >= min(MAX_HANDED, self._room)
+            or names > MAX_NAMES
+            or said.name in self._sockets
+        ):
             held.close()
             return
         self._sockets[said.name] = held

@@ -4,11 +4,10 @@ import contextlib
 import selectors
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,7 +22,8 @@ from .notify import Notifier
 from .own_records import write_own
 from .part_log import PartLog
 from .parts import check_free
-from .running import Holder, held, started_of
+from .running import Holder, held
+from .running_part import RunningPart
 from .status import write_status
 
 LOOK_SECONDS = 0.2
@@ -39,67 +39,8 @@ STEADY_SECONDS = 60.0
 LAST_GRACE = 10.0
 """Seconds that a part has after it was asked twice."""
 
-IDLE_SHARE, BUSY_FACTOR = 0.05, 10.0
-"""A part without a sign of life hangs where it used less than this share of a CPU meanwhile; one
-that computes has so many times as long."""
-
 _INCURABLE = frozenset({ExitCode.USAGE, ExitCode.HOME_BUSY, ExitCode.HOME_DAMAGED})
 """Codes after which a first start is not tried again."""
-
-
-@dataclass(slots=True)
-class _Running:
-    """A part as it runs. Times are of the monotonic clock, `since` of the wall's."""
-
-    part: Part
-    arguments: Sequence[str]
-    log: PartLog
-    state: State = State.WAITING
-    child: Child | None = None
-    begun: float = 0.0
-    since: datetime | None = None
-    ever_up: bool = False
-    deaths: int = 0  # in a row
-    restarts: int = 0
-    next_start: float | None = None
-    last_exit: str | None = None
-    words: tuple[str, ...] = ()
-    probe: Future[bool] | None = None
-    probed: float = 0.0
-    reported: float = 0.0
-    cpu: float | None = None  # that its process had used when it last reported
-    asked: float | None = None  # when it was asked to end because it hung
-    counted: tuple[float, int] | None = None
-    rate: float | None = None
-    seen: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def settled(self) -> bool:
-        """Whether the parts after it need not wait for it any more."""
-        return self.ever_up or self.deaths > 0
-
-    def stuck(self, now: float) -> bool:
-        """Whether it owes a report that does not come."""
-        owed = self.part.silence
-        return self.state is State.UP and owed is not None and now - self.reported > owed
-
-    def hangs(self, now: float, patience: float) -> bool:
-        """Whether it owes a report for so long that it will not come.
-
-        A part that judges a large backlog may be silent for long and uses the CPU meanwhile.
-        """
-        owes, silent = self.part.silence is not None, now - self.reported
-        if self.child is None or self.state is not State.UP or not owes or silent <= patience:
-            return False
-        used = self.child.cpu_seconds()
-        idle = used is not None and used - (self.cpu or 0.0) < IDLE_SHARE * silent
-        return idle or silent > BUSY_FACTOR * patience
-
-    @property
-    def troubled(self) -> bool:
-        """Whether it goes on and says that something is wrong with it."""
-        report = self.child.report if self.child is not None else None
-        return bool(report and report.get("troubles"))
 
 
 class Supervisor:
@@ -119,10 +60,11 @@ class Supervisor:
         folder = plan.home / RUN
         asked = [(part, part.arguments(plan)) for part in parts]
         self._parts = [
-            _Running(part, given, PartLog(folder / f"{part.name}.log"))
+            RunningPart(part, given, PartLog(folder / f"{part.name}.log"))
             for part, given in asked
             if given is not None
         ]
+        self._kept.only({one.part.name for one in self._parts})
         self._state = State.STARTING
         self._told = self._lived = float("-inf")
         self._asked_to_end = 0
@@ -182,9 +124,13 @@ class Supervisor:
         self._judge(holder)
         self._tell_status(holder)
 
-    def _start(self, one: _Running) -> None:
+    def _start(self, one: RunningPart) -> None:
         kept = self._kept.of(one.part.name)
-        one.child = Child(one.arguments, one.log, one.part.reports, kept)
+        try:
+            one.child = Child(one.arguments, one.log, one.part.reports, kept)
+        except OSError as error:  # for want of memory, processes or descriptors
+            self._try_again(one, f"could not be started: {error.strerror or error}")
+            return
         one.begun = one.reported = time.monotonic()
         one.since = datetime.now(UTC)
         one.state, one.next_start, one.probe, one.counted = State.STARTING, None, None, None
@@ -201,11 +147,15 @@ class Supervisor:
             child = key.data.child
             if child is not None and key.fileobj == child.pipe:
                 child.read()
-            elif child is not None and child.keeper is not None:
-                self._kept.listen(key.data.part.name, child.keeper)
+            elif (
+                child is not None
+                and child.keeper is not None
+                and self._kept.listen(child.keeper, key.data.part.name) is None
+            ):
+                self._selector.unregister(child.keeper)  # it asks for nothing more
         time.sleep(0.01)  # a pipe that was closed is always ready
 
-    def _look_after(self, one: _Running) -> None:
+    def _look_after(self, one: RunningPart) -> None:
         if one.child is None:
             return
         now = time.monotonic()
@@ -213,7 +163,7 @@ class Supervisor:
         if one.child.reported:
             one.child.reported = False
             one.reported, one.cpu = now, one.child.cpu_seconds()
-            _count(one, one.child.report or {}, now)
+            one.count(one.child.report or {}, now)
         if code is not None:
             self._bury(one, code)
         elif one.state is State.STARTING and self._answers(one, now):
@@ -231,7 +181,7 @@ class Supervisor:
         elif one.state is State.UP and one.deaths and now - one.begun > STEADY_SECONDS:
             one.deaths = 0
 
-    def _answers(self, one: _Running, now: float) -> bool:
+    def _answers(self, one: RunningPart, now: float) -> bool:
         assert one.child is not None
         if one.child.report is None:
             return False
@@ -248,7 +198,7 @@ class Supervisor:
         answered, one.probe = one.probe.result(), None
         return answered
 
-    def _bury(self, one: _Running, code: int) -> None:
+    def _bury(self, one: RunningPart, code: int) -> None:
         """Note a death, and when to start again."""
         child = one.child
         assert child is not None
@@ -256,15 +206,19 @@ class Supervisor:
         one.last_exit, one.words = how_it_ended(code), tuple(child.words)
         if not one.ever_up and not one.deaths and code in _INCURABLE:
             raise PartFailedError(one.part.name, code, child.words)
+        self._try_again(one, one.last_exit)
+
+    def _try_again(self, one: RunningPart, how: str) -> None:
+        """Note that a part is down, and when it is started again."""
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(one.deaths, 10))
         one.deaths += 1
         one.restarts += 1
         one.state, one.next_start = State.DOWN, time.monotonic() + delay
-        said = f"{one.part.name} {one.last_exit}; it is started again in {delay:.0f} s"
+        said = f"{one.part.name} {how}; it is started again in {delay:.0f} s"
         write_own(self._plan.home, "stop", one.part.name, said, failed=True)
-        self._listener.died(one.part.name, one.last_exit, one.words, delay)
+        self._listener.died(one.part.name, how, one.words, delay)
 
-    def _nothing_to_wait_for(self, one: _Running, now: float) -> bool:
+    def _nothing_to_wait_for(self, one: RunningPart, now: float) -> bool:
         """Whether the home can be read: who waits for its database's server does not hang."""
         if one.probe is None:
             if now - one.probed >= PROBE_SECONDS:
@@ -276,7 +230,7 @@ class Supervisor:
         readable, one.probe = one.probe.result(), None
         return readable
 
-    def _end_hanging(self, one: _Running, now: float) -> None:
+    def _end_hanging(self, one: RunningPart, now: float) -> None:
         """Ask a part that gives no sign of life to end; where it does not, it is killed."""
         assert one.child is not None
         one.asked, silent = now, now - one.reported
@@ -285,12 +239,13 @@ class Supervisor:
         self._listener.stuck(one.part.name, silent)
         one.child.signal(signal.SIGTERM)
 
-    def _let_go(self, one: _Running) -> None:
+    def _let_go(self, one: RunningPart) -> None:
         assert one.child is not None
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(one.child.pipe)
         if one.child.keeper is not None:
-            self._kept.listen(one.part.name, one.child.keeper)  # its last words
+            while self._kept.listen(one.child.keeper, one.part.name):
+                pass  # its last words
             with contextlib.suppress(KeyError, ValueError):
                 self._selector.unregister(one.child.keeper)
         one.child.close()
@@ -335,7 +290,7 @@ class Supervisor:
 
     def _statuses(self) -> list[PartStatus]:
         now, wall = time.monotonic(), datetime.now(UTC)
-        return [_status(one, self._plan, now, wall) for one in self._parts]
+        return [one.status(self._plan, now, wall) for one in self._parts]
 
     def _end(self, holder: Holder) -> None:
         """End the parts, the last one first: each is asked, asked again, and then killed."""
@@ -381,42 +336,3 @@ def _is_readable(home: Path) -> bool:
     except HauberkError:
         return True  # another matter, which its next start tells
     return True
-
-
-def _count(one: _Running, report: Mapping[str, Any], now: float) -> None:
-    """The pace of a part that says how many records it has taken in."""
-    records = report.get("records")
-    if not isinstance(records, int):
-        return
-    if one.counted is not None and now > one.counted[0]:
-        one.rate = max(0.0, (records - one.counted[1]) / (now - one.counted[0]))
-    one.counted = (now, records)
-
-
-def _status(one: _Running, plan: Plan, now: float, wall: datetime) -> PartStatus:
-    child = one.child
-    next_start = None
-    if one.next_start is not None:
-        next_start = _iso(wall + timedelta(seconds=max(0.0, one.next_start - now)))
-    # What opens the console for whoever reads it is told once, and never written.
-    report = {k: v for k, v in (child.report or {}).items() if k != "setup"} if child else None
-    return PartStatus(
-        name=one.part.name,
-        state=one.state,
-        about=one.part.describe(plan),
-        pid=child.pid if child else None,
-        started=started_of(child.pid) if child else None,
-        since=_iso(one.since) if one.since else None,
-        restarts=one.restarts,
-        last_exit=one.last_exit,
-        last_words=one.words if one.last_exit else (),
-        next_start=next_start,
-        rate=None if one.rate is None else round(one.rate, 1),
-        silent=round(now - one.reported, 1) if one.part.silence and child else None,
-        stuck=one.stuck(now),
-        report=report,
-    )
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -11,7 +11,8 @@ import signal
 import sys
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
-_FIRST = 3  # SD_LISTEN_FDS_START
+# As in `hauberk.ingest.receivers.keeping`, which this script does not take the time to load.
+_FIRST, _KEEPER = 3, "HAUBERK_KEEPER"
 
 
 def main(parent: int, keeper: int, handed: list[int], command: list[str]) -> None:
@@ -21,7 +22,7 @@ def main(parent: int, keeper: int, handed: list[int], command: list[str]) -> Non
     if os.getppid() != parent:
         sys.exit(128 + signal.SIGTERM)
     if keeper >= 0:
-        os.environ["HAUBERK_KEEPER"] = str(_place(keeper, handed))
+        os.environ[_KEEPER] = str(_place(keeper, handed))
     os.execv(command[0], command)  # noqa: S606  # the command is ours, and no shell reads it
 
 

@@ -394,6 +394,13 @@ def test_of_a_named_body_that_was_spooled_in_part_the_rest_is_kept(tmp_path: Pat
     assert client.kept() == LINES
 
 
+def test_another_body_under_a_known_name_is_kept(client: Client) -> None:
+    more = BODY + entry(100) + b"\n"
+    for body in (BODY, more, BODY, more):
+        assert client.post(RECORDS, body, name="1")[0] == 200
+    assert client.kept() == LINES + more.split(b"\n")[:-1]
+
+
 def test_a_name_without_end_is_refused(client: Client) -> None:
     status, said, _ = client.post(RECORDS, BODY, name="x" * 256)
     assert status == 400

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hauberk.ingest.receivers import Said
-from hauberk.ingest.receivers.keeping import FIRST, KEEPER, Keeper, bound
+from hauberk.ingest.receivers.keeping import FIRST, KEEPER, Keeper
 
 names = st.from_regex(r"[a-z0-9.-]{1,200}", fullmatch=True)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no keeper")
@@ -120,8 +120,8 @@ def test_without_a_keeper_nothing_is_kept_and_nothing_goes_wrong(
     environment: dict[str, str],
 ) -> None:
     keeper = Keeper(environment)
-    held = bound(keeper, "fw", ("127.0.0.1", 0), lambda *at: socket.create_server(at))
-    with held:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        assert keeper.take("listen.fw") is None
         assert keeper.taken("listen.") == {}
         keeper.keep("syslog.fw.00", held)
         keeper.forget("syslog.fw.00")
@@ -161,3 +161,26 @@ def test_a_keeper_that_has_gone_or_does_not_listen_ends_nobody() -> None:
             assert keeper.taken("") == {}
         keeper.close()
         ours.close()
+
+
+@linux
+def test_what_a_keeper_has_no_time_for_is_said_later_and_in_order() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    with ours, socket.create_server(("127.0.0.1", 0)) as held:
+        keeper = Keeper({KEEPER: str(theirs.detach())})
+        for number in range(3000):  # more than it holds
+            keeper.keep(f"a.{number}", held)
+        heard: list[str] = []
+        while len(heard) < 3000:
+            try:
+                message, sent, _, _ = socket.recv_fds(ours, 4096, 4)
+            except BlockingIOError:
+                keeper.say()
+                continue
+            said = Said.decode(message)
+            assert said is not None
+            heard.append(said.name)
+            socket.socket(fileno=sent[0]).close()
+        assert heard == [f"a.{number}" for number in range(3000)]
+        keeper.close()

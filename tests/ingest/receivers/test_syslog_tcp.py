@@ -16,7 +16,7 @@ import pytest
 from benchmarks.service_manager import ServiceManager
 from tests.ingest.receivers.kept import lines, until
 
-from hauberk.ingest.receivers import Kind, Receiving, Source, Sources, Transport
+from hauberk.ingest.receivers import Kind, Receiving, Source, Sources, Transport, syslog_tcp
 from hauberk.ingest.receivers.peeking import HELD_BYTES, taken_out
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no socket is kept")
@@ -56,10 +56,15 @@ class Service:
     def listen(self, name: str, port: int) -> None:
         """What the next reader listens to."""
         self.port = port
-        self._sources.write_text(
-            f'[[source]]\nname = "{name}"\nkind = "syslog"\ntransport = "tcp"\n'
-            f'listen = "127.0.0.1:{port}"\n'
-        )
+        self.listen_all((name, "tcp", f"127.0.0.1:{port}"))
+
+    def listen_all(self, *sources: tuple[str, str, str]) -> None:
+        """Name, transport and address of all that the next reader listens to."""
+        self._sources.write_text("".join(
+            f'[[source]]\nname = "{name}"\nkind = "syslog"\ntransport = "{transport}"\n'
+            f'listen = "{address}"\n'
+            for name, transport, address in sources
+        ))  # fmt: skip
 
     def start(self) -> int:
         """Begin to read; the process's number."""
@@ -212,7 +217,7 @@ def test_killed_at_any_moment_each_message_is_kept_once_and_in_order(service: Se
 @linux
 def test_who_connects_and_sends_while_nobody_reads_is_heard_by_the_next(service: Service) -> None:
     service.start()
-    until(lambda: "listen.fw" in service.manager.kept)
+    until(lambda: f"listen.tcp.127.0.0.1.{service.port}" in service.manager.kept)
     service.end()
     with service.connect() as stays:
         stays.sendall(b"<34>stays\n")
@@ -289,10 +294,70 @@ def test_the_sockets_of_a_source_that_is_gone_are_let_go_of(service: Service) ->
         service.end(signal.SIGTERM)
         service.listen("other", free_port())
         service.start()
-        until(lambda: set(service.manager.kept) == {"listen.other"})
+        until(lambda: set(service.manager.kept) == {f"listen.tcp.127.0.0.1.{service.port}"})
         assert sender.recv(1) == b""
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", was))
+
+
+Given = tuple[tuple[str, str, str], ...]
+
+
+@linux
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((("fw", "tcp", "127.0.0.1:{0}"), ("fw2", "tcp", "127.0.0.1:{1}")),) * 2,
+        ((("fw", "tcp", "127.0.0.1:{0}"),), (("new", "tcp", "127.0.0.1:{0}"),)),
+        (
+            (("a", "tcp", "127.0.0.1:{0}"), ("b", "tcp", "127.0.0.1:{1}")),
+            (("a", "tcp", "127.0.0.1:{1}"), ("b", "tcp", "127.0.0.1:{0}")),
+        ),
+        ((("fw", "tcp", "127.0.0.1:{0}"),), (("fw", "udp", "127.0.0.1:{0}"),)),
+        ((("fw", "udp", "127.0.0.1:{0}"),), (("fw", "tcp", "127.0.0.1:{0}"),)),
+        ((("fw", "udp", "127.0.0.1:{0}"),), (("fw", "udp", "0.0.0.0:{0}"),)),
+        ((("fw", "tcp", "127.0.0.1:{0}"),), (("fw", "tcp", "0.0.0.0:{0}"),)),
+        ((("fw", "tcp", "localhost:{0}"),), (("fw", "tcp", "127.0.0.1:{0}"),)),
+        ((("fw", "tcp", "localhost:{0}"),), (("fw", "tcp", "localhost:{0}"),)),
+    ],
+)
+def test_after_a_kill_sources_may_be_others_at_the_same_addresses(
+    service: Service, before: Given, after: Given
+) -> None:
+    ports = free_port(), free_port()
+
+    def filled(sources: Given) -> Given:
+        return tuple((name, kind, at.format(*ports)) for name, kind, at in sources)
+
+    service.listen_all(*filled(before))
+    service.start()
+    until(lambda: len(service.manager.kept) == len(before))
+    service.end()
+    service.listen_all(*filled(after))
+    service.start()
+    for number, (_, kind, at) in enumerate(filled(after)):
+        line, to = b"<34>heard %d\n" % number, ("127.0.0.1", int(at.rpartition(":")[2]))
+        if kind == "udp":
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(line, to)
+        else:
+            with socket.create_connection(to) as sender:
+                sender.sendall(line)
+    until(lambda: len(service.records()) == len(after))
+    assert sorted(service.records()) == [b"<34>heard %d" % at for at in range(len(after))]
+
+
+@linux
+def test_datagrams_that_come_while_nobody_reads_are_heard_by_the_next(service: Service) -> None:
+    service.listen_all(("fw", "udp", f"127.0.0.1:{service.port}"))
+    service.start()
+    until(lambda: len(service.manager.kept) == 1)
+    service.end()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for number in range(20):
+            sender.sendto(b"<34>%d" % number, ("127.0.0.1", service.port))
+    service.start()
+    until(lambda: len(service.records()) == 20)
 
 
 @linux
@@ -444,3 +509,23 @@ def test_a_connection_that_is_reset_leaves_what_it_had_sent(tmp_path: Path) -> N
         until(lambda: receiving.counted["fw"].connections == 0)
 
     assert in_process(work, tmp_path)[:1] == [b"<34>whole"]
+
+
+def test_who_connects_in_crowds_is_let_in_up_to_the_bound_and_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syslog_tcp, "MAX_CONNECTIONS", 100)
+    source = Source("fw", Kind.SYSLOG, address=("127.0.0.1", 0), transport=Transport.TCP)
+    with Receiving(Sources((source,)), tmp_path) as receiving:
+        loop, port = receiving._loop, receiving.ports["fw"]
+        assert loop is not None
+        held = threading.Event()
+        loop.call_soon_threadsafe(held.wait)  # all of them wait to be accepted at once
+        crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
+        held.set()
+        counted = receiving.counted["fw"]
+        until(lambda: counted.connections == 100 and counted.refused == 100)
+        crowd[0].sendall(b"<34>heard\n")
+        until(lambda: counted.records == 1)
+        for one in crowd:
+            one.close()

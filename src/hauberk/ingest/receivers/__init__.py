@@ -4,7 +4,16 @@ from .bus import probe
 from .bus_settings import Kafka, Nats
 from .counting import Received
 from .extras import missing_extra
-from .keeping import KEEPER, LISTEN, MAX_HANDED, Said, allow_connections, handed
+from .keeping import (
+    KEEPER,
+    LISTEN,
+    MAX_HANDED,
+    MAX_NAMES,
+    Keeper,
+    Said,
+    allow_connections,
+    handed,
+)
 from .receiving import SPOOL, Receiving
 from .sources_file import (
     RESERVED,
@@ -24,10 +33,12 @@ __all__ = [
     "KEEPER",
     "LISTEN",
     "MAX_HANDED",
+    "MAX_NAMES",
     "RESERVED",
     "SPOOL",
     "Contract",
     "Kafka",
+    "Keeper",
     "Kind",
     "Nats",
     "Received",

@@ -37,8 +37,8 @@ DURABLE_SECONDS = 20.0
 
 MAX_LINE = 1 << 20
 
-NAMES = "Idempotency-Key"
-"""The header by which a sender names a body: sent again under that name, it is kept once."""
+IDEMPOTENCY_KEY = "Idempotency-Key"
+"""The header by which a sender names a body: the same body under the same name is kept once."""
 
 AT_ONCE = 16
 """Bodies that are unpacked at one time, until they are on the device; the others wait packed."""
@@ -177,10 +177,12 @@ class _Taking:
             return
         sender = request.client.host if request.client else "-"
         transport, counted = request.url.scheme, self._counted[source.name]
-        if (key := request.headers.get(NAMES)) is not None:
+        if (key := request.headers.get(IDEMPOTENCY_KEY)) is not None:
             if len(key) > LONGEST_KEY:
-                raise BodyError(400, f"expected an {NAMES} of at most {LONGEST_KEY} letters")
-            name, named = name_of(key), self._named[source.name]
+                raise BodyError(
+                    400, f"expected an {IDEMPOTENCY_KEY} of at most {LONGEST_KEY} letters"
+                )
+            name, named = name_of(key, lines), self._named[source.name]
             transport = f"{transport}/{name}"
             kept = named.kept(name)
             counted.again += 1 if kept else 0

@@ -3,6 +3,7 @@
 What systemd calls a file descriptor store: a service sends descriptors by sd_notify(3), with
 `FDSTORE=1`, and the service that is started in its place has them from the number 3 on, as
 sd_listen_fds(3) says. `hauberk up` does the same for its parts, over a socket that they inherit.
+Nobody says whether a socket is kept: where it is not, all is as if there were no keeper.
 """
 
 import contextlib
@@ -11,7 +12,8 @@ import re
 import resource
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 
 KEEPER = "HAUBERK_KEEPER"
@@ -22,12 +24,13 @@ LISTEN = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 FIRST = 3  # SD_LISTEN_FDS_START
 
-MAX_HANDED = 8192
+MAX_HANDED = 2048
+MAX_NAMES = 96 << 10
+"""Bytes of all names together: they are one variable of the environment, and Linux has a bound."""
 
 OPEN_FILES = 65_536
 """Open files that the process asks for; every connection is one."""
 
-_PATIENCE = 0.5
 _NAME = re.compile(r"[a-z0-9.-]{1,200}\Z")
 
 
@@ -65,65 +68,65 @@ class Keeper:
     def __init__(self, environment: MutableMapping[str, str] = os.environ) -> None:
         self._handed = handed(environment)
         self._to = _reached(environment)
+        self._unsaid: deque[tuple[Said, socket.socket | None]] = deque()
+
+    def take(self, name: str) -> socket.socket | None:
+        """The socket that was handed over under a name; it is given out once."""
+        return self._handed.pop(name, None)
 
     def taken(self, prefix: str) -> dict[str, socket.socket]:
-        """The sockets whose names begin so, by the rest of their names; each is given out once."""
-        found = {}
-        for name in [one for one in self._handed if one.startswith(prefix)]:
-            found[name[len(prefix) :]] = self._handed.pop(name)
-        return found
+        """Those whose names begin so, by the rest of their names."""
+        names = [one for one in self._handed if one.startswith(prefix)]
+        return {name[len(prefix) :]: self._handed.pop(name) for name in names}
 
     def keep(self, name: str, held: socket.socket) -> None:
         """Have a socket kept under a name: small letters, digits, dots and hyphens."""
-        self._say(Said(name, keep=True), held.fileno())
+        self._unsaid.append((Said(name, keep=True), held))
+        self.say()
 
     def forget(self, name: str) -> None:
         """Have it let go."""
-        self._say(Said(name, keep=False))
+        self._unsaid.append((Said(name, keep=False), None))
+        self.say()
 
-    def forget_rest(self) -> None:
-        """Let go of all that was handed over and that nobody took."""
-        for name, held in self._handed.items():
+    def forget_rest(self, prefix: str = "", but: Collection[str] = ()) -> int:
+        """Let go of what was handed over and that nobody took, but of these names; how many."""
+        gone = [one for one in self._handed if one.startswith(prefix) and one not in but]
+        for name in gone:
             self.forget(name)
+            held = self._handed.pop(name)
+            with contextlib.suppress(OSError):
+                held.shutdown(socket.SHUT_RDWR)  # the keeper holds it for a moment yet
             held.close()
-        self._handed.clear()
+        return len(gone)
+
+    def say(self) -> None:
+        """Say what the keeper had no time to hear; returns at once."""
+        if self._to is None:
+            self._unsaid.clear()
+        while self._unsaid:
+            said, held = self._unsaid[0]
+            if held is None or held.fileno() >= 0:  # closed meanwhile: it is to be forgotten anyway
+                try:
+                    self._send(said, held)
+                except BlockingIOError:
+                    return
+                except OSError:  # who is not there is as if there were no keeper
+                    pass
+            self._unsaid.popleft()
 
     def close(self) -> None:
         """Ask for nothing more; what is kept stays so."""
         for held in self._handed.values():
             held.close()
+        self._handed.clear()
         if self._to is not None:
             self._to.close()
             self._to = None
 
-    def _say(self, said: Said, *descriptors: int) -> None:
-        if self._to is not None:
-            with contextlib.suppress(OSError):  # who is not heard is as if there were no keeper
-                socket.send_fds(self._to, [said.encode()], descriptors)
-
-
-def bound(
-    keeper: Keeper,
-    name: str,
-    address: tuple[str, int],
-    make: Callable[[str, int], socket.socket],
-) -> socket.socket:
-    """A source's listening socket: the kept one, if it is of this address; else made, and kept.
-
-    Raises OSError as `make` does.
-    """
-    kept = keeper.taken(f"listen.{name}").get("")
-    if kept is not None:
-        host, port = kept.getsockname()[:2]
-        if host == address[0] and address[1] in (0, port):
-            return kept
-        keeper.forget(f"listen.{name}")
-        with contextlib.suppress(OSError):
-            kept.shutdown(socket.SHUT_RDWR)  # the keeper still holds it, and with it the address
-        kept.close()
-    made = make(*address)
-    keeper.keep(f"listen.{name}", made)
-    return made
+    def _send(self, said: Said, held: socket.socket | None) -> None:
+        assert self._to is not None
+        socket.send_fds(self._to, [said.encode()], [] if held is None else [held.fileno()])
 
 
 def allow_connections() -> None:
@@ -173,6 +176,6 @@ def _reached(environment: MutableMapping[str, str]) -> socket.socket | None:
             to.connect("\0" + path[1:] if path.startswith("@") else path)
         else:
             return None
-        to.settimeout(_PATIENCE)
+        to.setblocking(False)
         return to
     return None

@@ -8,19 +8,27 @@ one. What is kept follows from the spool's own lines, whose envelopes name the b
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
 from .positions import words
 from .spool import newest_files
 
 LONGEST_KEY = 255
-MOST = 1 << 16
+MAX_NAMES = 1 << 16
 """Bodies of a source that are remembered."""
 
 
-def name_of(key: str) -> str:
-    """A key as the spool spells it: of one length, whatever a sender writes."""
-    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+def name_of(key: str, lines: Sequence[bytes]) -> str:
+    """A body as the spool names it: by its key and by what it holds.
+
+    So who guesses the keys of others cannot have their bodies taken for known ones.
+    """
+    named = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16)
+    for line in lines:
+        named.update(b"\n")
+        named.update(line)
+    return named.hexdigest()
 
 
 class NamedBodies:
@@ -43,5 +51,5 @@ class NamedBodies:
         """Note that so many are."""
         self._kept[name] = records
         self._kept.move_to_end(name)
-        if len(self._kept) > MOST:
+        if len(self._kept) > MAX_NAMES:
             self._kept.popitem(last=False)

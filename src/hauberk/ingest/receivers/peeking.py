@@ -15,7 +15,7 @@ import secrets
 import socket
 import struct
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -28,10 +28,10 @@ from .framing import SyslogFrames
 from .positions import words
 from .spool import Spool, newest_files
 
-LOOK_BYTES = 1 << 20
+LOOK_BYTES = 256 << 10
 """Bytes that are looked at together."""
 
-HURRY_BYTES = 256 << 10
+HURRY_BYTES = 128 << 10
 """Bytes of a look above which their flush does not wait for others."""
 
 WINDOW_BYTES = 256 << 10
@@ -49,6 +49,13 @@ The kernel wakes us before there is more where it has little room for more."""
 RESUME_SECONDS = 0.05
 """Pause after which it is looked whether a full spool has room again, or a message has grown."""
 
+_ALIVE = [
+    (getattr(socket, name), value)
+    for name, value in (("TCP_KEEPIDLE", 600), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
+    if hasattr(socket, name)
+]
+"""Seconds and tries after which a sender that went without a word is let go of."""
+
 _RECEIVED_AT = 128  # of tcpi_bytes_received in Linux's struct tcp_info
 _CLOSE = 7
 _CLOSE_WAIT = 8  # the sender has said that nothing more comes
@@ -61,14 +68,16 @@ class Place(NamedTuple):
     records: int
 
 
-def places(folder: Path) -> dict[str, Place]:
-    """The last look at each connection, by its token, as a source's spool has it."""
+def places(folder: Path, tokens: Collection[str]) -> dict[str, Place]:
+    """The last look at each of these connections, as a source's spool has it."""
     found: dict[str, Place] = {}
-    for path in newest_files(folder):
+    for path in newest_files(folder) if tokens else ():
         for word in words(path, 0):
             parts = word.split(b"/")
             if len(parts) == 3 and parts[0] == b"tcp" and parts[2].isdigit():
                 token, begin = parts[1].decode("ascii", "replace"), int(parts[2])
+                if token not in tokens:
+                    continue
                 known = found.get(token)
                 again = known is not None and known.begin == begin
                 found[token] = Place(begin, known.records + 1 if known and again else 1)
@@ -112,7 +121,7 @@ class TcpConnection:
 
     def __init__(
         self, held: socket.socket, source: str, spool: Spool, counted: Received,
-        *, token: str = "", at: int = 0, skip: int = 0,
+        *, sender: str = "", token: str = "", at: int = 0, skip: int = 0,
     ) -> None:  # fmt: skip
         self.token = token or secrets.token_hex(8)
         self._socket = held
@@ -126,11 +135,15 @@ class TcpConnection:
         self._start = b""  # of a message, taken out before it was whole
         self._idle = 0  # looks since a message has grown
         self._seen = 0  # bytes of the last look, where they were no whole message
-        self._sender = _sender(held)
-        with contextlib.suppress(OSError):
-            # Linux makes room for what is waited for; an earlier reader may have waited for more.
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, WINDOW_BYTES)
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        self._sender = sender or _sender(held)
+        # Linux makes as much room as is waited for; an earlier reader may have waited for more.
+        self._set(socket.SOL_SOCKET, socket.SO_RCVLOWAT, WINDOW_BYTES)
+        self._set(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        # What is urgent would be counted by the kernel, and not be seen.
+        self._set(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        self._set(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, seconds in _ALIVE:
+            self._set(socket.IPPROTO_TCP, option, seconds)
 
     async def read(self, readable: Callable[[socket.socket], Awaitable[None]]) -> None:
         """Until the sender has closed and all it sent is on the device, or `readable` raises.
@@ -139,7 +152,7 @@ class TcpConnection:
         """
         while True:
             await readable(self._socket)
-            if self._spool.full:
+            if self._spool.full and not self._skip:
                 self._counted.held_back += 1
                 while self._spool.full:
                     await asyncio.sleep(RESUME_SECONDS)
@@ -166,7 +179,7 @@ class TcpConnection:
         else:
             # The kernel says nothing until more than this has come, or no more will.
             self._seen = size
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size + 1)
+            self._set(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size + 1)
 
     def _look(self) -> bytes | None:
         """What has come; nothing at the end, and None where there is nothing yet."""
@@ -185,15 +198,14 @@ class TcpConnection:
         self._at += size
         if self._seen:
             self._seen = self._idle = 0
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+            self._set(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
         return data
 
     async def _keep(self, messages: list[bytes], size: int) -> None:
         """Spool messages, wait until they are on the device, and take their bytes out."""
         self._counted.cut += self._frames.cut - self._cut
         self._cut = self._frames.cut
-        fresh = messages[self._skip :]
-        self._skip -= len(messages) - len(fresh)
+        fresh, self._skip = messages[self._skip :], 0
         if fresh:
             transport = f"tcp/{self.token}/{self._at}"
             before = envelope(transport, self._sender, datetime.now(UTC))
@@ -205,6 +217,10 @@ class TcpConnection:
         if size:
             self._take_out(size)
         self._start = b""
+
+    def _set(self, level: int, option: int, value: int) -> None:
+        with contextlib.suppress(OSError):  # it is gone, or not known here: it is read as it is
+            self._socket.setsockopt(level, option, value)
 
 
 def _is_over(held: socket.socket) -> bool:

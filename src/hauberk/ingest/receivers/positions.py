@@ -181,6 +181,6 @@ def words(path: Path, begin: int) -> Iterator[bytes]:
             lines = (rest + block).split(b"\n")
             rest = lines.pop()
             for line in lines:
-                words = line.split(b" ", 2)
-                if len(words) == 3 and not line.startswith(b"#"):
-                    yield words[1]
+                parts = line.split(b" ", 2)
+                if len(parts) == 3 and not line.startswith(b"#"):
+                    yield parts[1]

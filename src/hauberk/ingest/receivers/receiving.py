@@ -13,6 +13,7 @@ from hauberk.errors import HauberkError, UsageError
 from .bus import Buses
 from .counting import Received
 from .keeping import Keeper, allow_connections
+from .listening import Listening
 from .sources_file import Kind, Source, Sources
 from .spool import Spool, mend
 from .syslog import SyslogListener, server_context
@@ -93,10 +94,10 @@ class Receiving:
         self._spool = spool = Spool(self.folder, self._max_bytes)
         flushing = asyncio.create_task(spool.run())
         keeper = Keeper()
+        listening = Listening(self._of(Kind.SYSLOG), keeper)
         listeners = [
-            SyslogListener(one, spool, self.counted[one.name], keeper)
-            for one in self._sources
-            if one.kind is Kind.SYSLOG
+            SyslogListener(one, spool, self.counted[one.name], keeper, listening)
+            for one in self._of(Kind.SYSLOG)
         ]
         servers = self._http(spool)
         buses = Buses(self._of(Kind.NATS, Kind.KAFKA), spool, self.counted, self.folder)
@@ -116,6 +117,7 @@ class Receiving:
                                    return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
                 for listener in listeners:
                     listener.look()
+                keeper.say()
                 buses.check()
                 if flushing.done():
                     break

@@ -253,7 +253,8 @@ def newest_files(folder: Path) -> list[Path]:
 
     Two, for the newest may just have been begun; more where each of many readers was killed soon.
     """
-    found = sorted(folder.glob("*.log"), reverse=True)
+    written = sorted((path.stat().st_mtime_ns, path) for path in folder.glob("*.log"))
+    found = [path for _, path in reversed(written)]
     sizes = accumulate(path.stat().st_size for path in found)
     many = sum(size <= 2 * FILE_BYTES for size in sizes)
     return found[: max(2, many)][::-1]

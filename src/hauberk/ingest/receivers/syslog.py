@@ -19,7 +19,8 @@ from hauberk.ingest.formats.received import SYSLOG
 from . import syslog_tcp
 from .counting import Received
 from .framing import MAX_MESSAGE, SyslogFrames
-from .keeping import Keeper, bound
+from .keeping import Keeper
+from .listening import Listening
 from .peeking import RESUME_SECONDS
 from .sources_file import Source, Transport
 from .spool import Spool
@@ -40,11 +41,19 @@ class SyslogListener:
     The socket is kept by `keeper`, so that who sends while nobody reads is not turned away.
     """
 
-    def __init__(self, source: Source, spool: Spool, counted: Received, keeper: Keeper) -> None:
+    def __init__(
+        self,
+        source: Source,
+        spool: Spool,
+        counted: Received,
+        keeper: Keeper,
+        listening: Listening,
+    ) -> None:
         self._source = source
         self._spool = spool
         self._counted = counted
         self._keeper = keeper
+        self._listening = listening
         self._server: asyncio.Server | None = None
         self._plain: TcpSenders | None = None
         self._socket: socket.socket | None = None
@@ -53,26 +62,27 @@ class SyslogListener:
 
     async def start(self) -> None:
         """Bind. Raises OSError, ssl.SSLError."""
-        name, address = self._source.name, self._source.address or ("127.0.0.1", 0)
         loop = asyncio.get_running_loop()
         if self._source.transport is Transport.UDP:
-            held = self._socket = bound(self._keeper, name, address, _datagram_socket)
+            held = self._socket = await self._listening.socket_of(self._source, _datagram_socket)
             self._kernel_drops = _kernel_drops(held)
             loop.add_reader(held, self._datagrams)
         elif self._source.tls is not None:
             context = server_context(self._source)
-            held = bound(self._keeper, name, address, _stream_socket)
+            held = await self._listening.socket_of(self._source, _stream_socket)
             self._server = await loop.create_server(
                 lambda: _Connection(self._source, self._spool, self._counted), sock=held,
                 ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS, backlog=BACKLOG,
             )  # fmt: skip
         else:
-            held = bound(self._keeper, name, address, _stream_socket)
-            self._plain = TcpSenders(held, name, self._spool, self._counted, self._keeper)
+            held = await self._listening.socket_of(self._source, _stream_socket)
+            self._plain = TcpSenders(
+                held, self._source.name, self._spool, self._counted, self._keeper
+            )
         self.port = held.getsockname()[1]
 
     def look(self) -> None:
-        """See how many datagrams the kernel has lost for this listener."""
+        """See how many datagrams the kernel has lost for this listener; once a second."""
         if self._socket is not None:
             lost = _kernel_drops(self._socket)
             self._counted.dropped += max(0, lost - self._kernel_drops)

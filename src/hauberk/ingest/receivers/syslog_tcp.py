@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 from pathlib import Path
 
@@ -16,7 +17,12 @@ MAX_CONNECTIONS = 1000
 END_SECONDS = 1.0
 """Longest that an end waits for what came last to be taken out of the kernel."""
 
-_AGAIN_SECONDS = 1.0  # after a connection could not be accepted: for want of descriptors, mostly
+AT_ONCE = 64
+"""Connections that are accepted before others have their turn."""
+
+_AGAIN_SECONDS = 1.0
+_SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Errors after which it would be in vain to accept again at once."""
 
 
 class TcpSenders:
@@ -39,18 +45,20 @@ class TcpSenders:
         self._waiting: set[asyncio.Future[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._take_over(spool.folder / source)
-        self._accepting = asyncio.create_task(self._accept())
+        self._later: asyncio.TimerHandle | None = None
+        self._listen()
 
     def close(self) -> None:
         """Read nothing more."""
         self._closing = True
-        self._accepting.cancel()
+        asyncio.get_running_loop().remove_reader(self._listening)
+        if self._later is not None:
+            self._later.cancel()
         for one in self._waiting:
             one.cancel()
 
     async def ended(self) -> None:
         """Until what is on the device is taken out of the kernel; all is let go of then."""
-        await asyncio.gather(self._accepting, return_exceptions=True)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=END_SECONDS)
         for task in self._tasks:
@@ -61,44 +69,58 @@ class TcpSenders:
     def _take_over(self, folder: Path) -> None:
         """Read on what was handed over, from where the spool and the kernel say."""
         kept = self._keeper.taken(self._name)
-        known = places(folder) if kept else {}
+        known = places(folder, kept.keys())
         for token, held in kept.items():
             at = taken_out(held)
             if at is None:
                 self._let_go(token, held)
                 continue
             last = known.get(token, Place(0, 0))
-            # A look is taken out whole or not at all.
+            # A look is taken out whole or not at all. Of a connection that was cut off, its end may
+            # have been counted as a byte.
             is_there = last.begin == (at - 1 if was_cut_off(held) and at > last.begin else at)
             self._begin(held, TcpConnection(
                 held, self._source, self._spool, self._counted, token=token,
                 at=last.begin if is_there else at, skip=last.records if is_there else 0,
             ))  # fmt: skip
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
+    def _accept(self) -> None:
+        """Let in who waits; some at a time, so that nobody else waits for long."""
+        for _ in range(AT_ONCE):
             try:
-                held, _ = await loop.sock_accept(self._listening)
-            except OSError:
-                await asyncio.sleep(_AGAIN_SECONDS)
-                continue
+                held, address = self._listening.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _SCARCE:
+                    loop = asyncio.get_running_loop()
+                    loop.remove_reader(self._listening)
+                    self._later = loop.call_later(_AGAIN_SECONDS, self._listen)
+                    return
+                continue  # it left before it was let in
             if self._counted.connections >= MAX_CONNECTIONS:
                 self._counted.refused += 1
                 held.close()
                 continue
             held.setblocking(False)
-            connection = TcpConnection(held, self._source, self._spool, self._counted)
+            sender = str(address[0])
+            connection = TcpConnection(
+                held, self._source, self._spool, self._counted, sender=sender
+            )
             self._keeper.keep(f"{self._name}{connection.token}", held)
             self._begin(held, connection)
 
+    def _listen(self) -> None:
+        asyncio.get_running_loop().add_reader(self._listening, self._accept)
+
     def _begin(self, held: socket.socket, connection: TcpConnection) -> None:
+        self._counted.connections += 1
         task = asyncio.create_task(self._read(held, connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_tell)
 
     async def _read(self, held: socket.socket, connection: TcpConnection) -> None:
-        self._counted.connections += 1
         try:
             await connection.read(self._readable)
         except asyncio.CancelledError:
@@ -131,6 +153,13 @@ class TcpSenders:
         finally:
             self._waiting.discard(waiting)
             loop.remove_reader(held)
+
+
+def _tell(task: "asyncio.Task[None]") -> None:
+    """Let nothing that a reader met go unsaid."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        said = {"message": "a sender could not be read", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(said)
 
 
 def _wake(waiting: "asyncio.Future[None]") -> None:
