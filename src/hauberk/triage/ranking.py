@@ -75,11 +75,10 @@ def rank(
     strongest = findings.with_columns(evidence_bits(pl.col("surprise")).alias("bits")).sort(
         "bits", "time", descending=[True, False], nulls_last=True
     )
+    clustered = strongest.filter(pl.col("cluster") >= 0)
     incidents = [
         incident
-        for (_,), part in strongest.filter(pl.col("cluster") >= 0).group_by(
-            "cluster", maintain_order=True
-        )
+        for part in clustered.partition_by("cluster", maintain_order=True)
         if (incident := _incident(part, prior)) is not None
     ]
     incidents.sort(key=lambda one: (-one.probability, -one.severity_id, one.start, one.uid))
