@@ -133,4 +133,4 @@ def test_wherever_a_write_is_cut_off_each_record_is_there_once_in_the_end(
 @given(st.binary(max_size=200))
 def test_any_payload_becomes_records_without_line_ends_of_json(payload: bytes) -> None:
     for one in records_of(payload):
-        assert one.strip()
+        assert one.strip(b" \t\r\n\0")
