@@ -16,7 +16,6 @@ from pathlib import Path
 from hauberk.ingest.formats.envelope import enclose, envelope
 from hauberk.ingest.formats.received import SYSLOG
 
-from . import syslog_tcp
 from .counting import Received
 from .framing import MAX_MESSAGE, SyslogFrames
 from .keeping import Keeper
@@ -24,7 +23,7 @@ from .listening import Listening
 from .peeking import RESUME_SECONDS
 from .sources_file import Source, Transport
 from .spool import Spool
-from .syslog_tcp import TcpSenders
+from .syslog_tcp import MAX_CONNECTIONS, TcpSenders
 
 BACKLOG = 256
 HANDSHAKE_SECONDS = 10.0
@@ -152,7 +151,7 @@ class _Connection(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             return
         self._counted.connections += 1
-        if self._counted.connections > syslog_tcp.MAX_CONNECTIONS:
+        if self._counted.connections > MAX_CONNECTIONS:
             self._counted.refused += 1
             transport.abort()
             return

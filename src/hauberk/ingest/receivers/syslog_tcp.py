@@ -126,13 +126,10 @@ class TcpSenders:
         except asyncio.CancelledError:
             held.close()  # whoever keeps it has it read on
             raise
-        except BaseException:
-            self._let_go(connection.token, held)
-            raise
-        else:
-            self._let_go(connection.token, held)
         finally:
             self._counted.connections -= 1
+            if held.fileno() >= 0:
+                self._let_go(connection.token, held)
 
     def _let_go(self, token: str, held: socket.socket) -> None:
         self._keeper.forget(f"{self._name}{token}")
