@@ -4,6 +4,7 @@ import sqlite3
 import stat
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -170,8 +171,25 @@ def test_incidents_are_replaced_by_uid_or_all_at_once(
         with pytest.raises(UsageError, match="2 incidents"):
             home.records.incident("i-")
         assert home.records.incident("%") is None
+        home.commit(Commit(incidents=[one], gone_incidents=[two.uid]))
+        assert home.records.incidents() == [one]
         home.commit(Commit(incidents=[two], replace_incidents=True))
         assert home.records.incidents() == [two]
+        home.commit(Commit(gone_incidents=[two.uid]))
+        assert home.records.incidents() == []
+    assert not verify(home_path).faults
+
+
+def test_incidents_are_read_by_probability_whenever_they_were_stored(
+    home_path: Path, full_commit: FullCommit
+) -> None:
+    known = full_commit("x").incidents[0]
+    chances = [("a", 0.2), ("b", 0.9), ("c", 0.2), ("d", 0.5)]
+    stored = [replace(known, uid=uid, probability=chance) for uid, chance in chances]
+    with Home.open(home_path) as home:
+        home.commit(Commit(incidents=[stored[2], stored[0]]))
+        home.commit(Commit(incidents=[stored[3], stored[1]]))
+        assert [one.uid for one in home.records.incidents()] == ["b", "d", "a", "c"]
 
 
 def test_the_state_before_a_commit_can_be_had_again(

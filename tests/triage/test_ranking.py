@@ -1,11 +1,71 @@
 """What a story's parts are worth beside each other."""
 
+import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from hauberk.events import FindingKind
-from hauberk.triage.ranking import PRIOR_BITS, prior_bits, separate_tactics
+from hauberk.events import FindingKind, findings_frame
+from hauberk.triage import weighing
+from hauberk.triage.ranking import (
+    PRIOR_BITS,
+    likely,
+    log_odds,
+    prior_bits,
+    separate_tactics,
+    told,
+)
 
 from .test_judge import finding, incidents_of
+
+TECHNIQUES = [(), ("T1003.001",), ("T1021.002",), ("T1490",), ("T1059", "T1003")]
+SAID = st.tuples(
+    st.sampled_from(["dump", "move", "wipe"]),
+    st.sampled_from([FindingKind.RULE, FindingKind.RARITY]),
+    st.integers(0, 3),
+    st.sampled_from([0.5, 0.01, 1e-3, 1e-6, 1e-12]),
+    st.sampled_from(TECHNIQUES),
+    st.integers(-1, 2),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(SAID, min_size=1, max_size=24, unique_by=lambda one: one[:3]))
+def test_what_is_likely_is_what_would_be_told_as_such(
+    said: list[tuple[str, FindingKind, int, float, tuple[str, ...], int]],
+) -> None:
+    rows = [
+        finding(rule, minute, ["host:a", "user:b"], p, techniques, kind)
+        for rule, kind, minute, p, techniques, _ in said
+    ]
+    frame = findings_frame(rows).with_columns(
+        pl.Series("cluster", [one[-1] for one in said]), pl.lit(value=False).alias("context")
+    )
+    all_told = told(frame).values()
+    for least in (0.02, 0.5, 0.9):
+        uids = {
+            uid
+            for one in all_told
+            if log_odds(one.probability) >= log_odds(least)
+            for uid in one.findings
+        }
+        assert likely(frame, least) == uids
+
+
+def test_stories_are_whole_however_many_rows_are_read_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [finding("dump", minute, ["host:a"], 10.0**-minute) for minute in range(1, 12)]
+    frame = findings_frame(rows).with_columns(
+        pl.Series("cluster", [0, 2, 0, 1, 2, 2, -1, 2, 0, 2, 5]),
+        pl.lit(value=False).alias("context"),
+    )
+    wanted = [(number, [row["uid"] for row in of]) for number, of in weighing.stories(frame)]
+    assert [(number, len(uids)) for number, uids in wanted] == [(0, 3), (1, 1), (2, 5), (5, 1)]
+    for at_once in (1, 2, 3, 5, 7):
+        monkeypatch.setattr(weighing, "_ROWS_AT_ONCE", at_once)
+        found = [(number, [row["uid"] for row in of]) for number, of in weighing.stories(frame)]
+        assert found == wanted
 
 
 @pytest.mark.parametrize(

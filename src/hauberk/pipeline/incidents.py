@@ -1,15 +1,19 @@
 """Incidents as the store keeps them, and back."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from hauberk.store import StoredIncident
 from hauberk.triage import Incident, Link, Reason
 
+_FIELDS = [one.name for one in fields(Incident)]
+
 
 def stored_incident(incident: Incident) -> StoredIncident:
     """An incident as the store keeps it: its body is the incident as JSON."""
-    body = asdict(incident)
+    body = {name: getattr(incident, name) for name in _FIELDS}
+    body["reasons"] = [asdict(one) for one in incident.reasons]
+    body["links"] = [asdict(one) for one in incident.links]
     body["start"], body["end"] = incident.start.isoformat(), incident.end.isoformat()
     return StoredIncident(
         incident.uid,

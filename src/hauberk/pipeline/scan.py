@@ -11,7 +11,7 @@ from hauberk.detect import Detector, State
 from hauberk.detect.known_detectors import detectors
 from hauberk.detect.sigma import CorrelationDetector, SigmaDetector, Suppressions
 from hauberk.errors import UnreadableInputError
-from hauberk.store import Commit, Home, StoredIncident
+from hauberk.store import Commit, Home
 from hauberk.triage import (
     BUDGET,
     Exposure,
@@ -267,17 +267,15 @@ def publish(
     The commit says which incidents came within the budget just now, and which verdicts and
     groupings they were ranked by, so that each can be told and computed again later.
     """
-    stored = [stored_incident(one) for one in made.incidents]
-    former = home.records.incidents()
-    before = {one.uid: dict(one.body) for one in former}
-    changed = {one.uid: dict(one.body) for one in stored} != before
-    if commits[0] == commits[1] and not changed:
+    former = {one.uid: one for one in made.former}
+    changed = [one for one in made.incidents if former.pop(one.uid, None) != one]
+    if commits[0] == commits[1] and not (changed or former):
         return
     home.commit(
         Commit(
             findings=judged.findings,
-            incidents=stored,
-            replace_incidents=True,
+            incidents=[stored_incident(one) for one in changed],
+            gone_incidents=[*former],
             states={
                 **judged.states,
                 TRIAGE_STATE: _exposure_state(made.exposure),
@@ -287,7 +285,7 @@ def publish(
             facts={
                 "judged": commits[1],
                 "judged_from": commits[0],
-                "told": _newly_told(former, made.incidents),
+                "told": _newly_told(made.former, made.incidents),
                 "budget": budget,
                 "verdicts": verdict_facts(made.verdicts),
                 "groupings": grouping_facts(made.groupings),
@@ -296,7 +294,7 @@ def publish(
     )
 
 
-def _newly_told(former: Sequence[StoredIncident], incidents: Sequence[Incident]) -> list[str]:
+def _newly_told(former: Sequence[Incident], incidents: Sequence[Incident]) -> list[str]:
     """Incidents that are within the budget and were not before."""
     known = {one.uid for one in former if one.above_budget}
     return [one.uid for one in incidents if one.above_budget and one.uid not in known]

@@ -6,9 +6,9 @@ import zstandard
 from sqlalchemy import Connection, delete, insert, select, update
 
 from . import tables
-from .commit import BatchEntry, DeadLetter, StoredIncident
+from .commit import BatchEntry, DeadLetter
 from .lake_files import LakeFile
-from .rows import batch_facts, incident_rows, letter_digests
+from .rows import batch_facts, letter_digests
 
 _ASK_AT_ONCE = 500
 """Values in one SQL `IN`; every database takes so many."""
@@ -75,13 +75,16 @@ def enter_removals(connection: Connection, paths: Sequence[str], number: int) ->
 
 
 def enter_incidents(
-    connection: Connection, incidents: Sequence[StoredIncident], number: int, *, replace: bool
+    connection: Connection, rows: Sequence[Mapping[str, object]], gone: Sequence[str] | None
 ) -> None:
-    """Enter incidents, in place of all or of those with the same uid."""
+    """Enter incidents in place of those with the same uid and of `gone`; None: in place of all."""
     known = delete(tables.incidents)
-    if replace:
+    if gone is None:
         connection.execute(known)
-    for row in incident_rows(incidents, number):
-        if not replace:
-            connection.execute(known.where(tables.incidents.c.uid == row["uid"]))
-        connection.execute(insert(tables.incidents).values(row))
+    else:
+        uids = [*gone, *(str(row["uid"]) for row in rows)]
+        for at in range(0, len(uids), _ASK_AT_ONCE):
+            chosen = tables.incidents.c.uid.in_(uids[at : at + _ASK_AT_ONCE])
+            connection.execute(known.where(chosen))
+    if rows:
+        connection.execute(insert(tables.incidents), list(rows))

@@ -90,6 +90,8 @@ def _read(expected: Expected, entry: JsonObject) -> None:
         if incidents:
             if incidents["replace"]:
                 expected.incidents.clear()
+            for uid in incidents.get("gone", ()):  # earlier versions replaced all of them
+                expected.incidents.pop(uid, None)
             expected.incidents.update(incidents["rows"])
 
 

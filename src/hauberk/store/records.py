@@ -164,13 +164,14 @@ class Records(FindingRecords):
         return frame if batch_id is None else frame.filter(pl.col("batch_id") == batch_id)
 
     def incidents(self) -> list[StoredIncident]:
-        """All incidents, in the order that they were stored in."""
+        """All incidents, the most probable first, of equals the one that began first."""
         return list(self.each_incident())
 
     def each_incident(self) -> Iterator[StoredIncident]:
         """Incidents one after the other, as `incidents`; few are in memory at a time."""
         incidents = tables.incidents
-        query = select(incidents).order_by(incidents.c.number, incidents.c.position)
+        column = incidents.c
+        query = select(incidents).order_by(column.probability.desc(), column.start, column.uid)
         with self._engine.connect() as connection:
             for row in connection.execute(query.execution_options(yield_per=100)):
                 yield _incident(row)

@@ -76,12 +76,6 @@ def batch_facts(batch: BatchEntry, number: int, letters: str) -> dict[str, objec
     }
 
 
-def incident_digests(incidents: Sequence[StoredIncident], number: int) -> dict[str, str]:
-    """By uid, a digest of the row that an incident becomes."""
-    rows = incident_rows(incidents, number)
-    return {str(row["uid"]): row_digest(row) for row in rows}
-
-
 def incident_rows(incidents: Sequence[StoredIncident], number: int) -> list[dict[str, object]]:
     """Incidents as rows of the records database."""
     return [

@@ -37,7 +37,7 @@ from .lake_files import (
     stored_schema,
     write_file,
 )
-from .rows import as_json, batch_facts, incident_digests, letter_digests, letters_frame
+from .rows import as_json, batch_facts, incident_rows, letter_digests, letters_frame, row_digest
 from .signing import Signer
 
 STATES = "states"
@@ -94,14 +94,14 @@ class Writer:
         states = self._write_states(commit, number)
         letters = self._write_dead_letters(commit.dead_letters, number)
         versions, logs = self.enter_logs(lake, number)
-        incidents = None
-        if commit.incidents or commit.replace_incidents:
-            rows = incident_digests(commit.incidents, number)
-            incidents = {"replace": commit.replace_incidents, "rows": rows}
+        rows = incident_rows(commit.incidents, number)
+        incidents = _incident_facts(commit, rows)
         files = Files(lake, logs, versions, states, letters, findings.height, incidents)
         self._reach(Step.RECORDS)
         with self._engine.begin() as connection:
             self._enter(connection, commit, number, files, now)
+            gone = None if commit.replace_incidents else commit.gone_incidents
+            enter_incidents(connection, rows, gone)
             self._reach(Step.RECORDS_WRITTEN)
         self._reach(Step.DONE)
         return number
@@ -243,7 +243,6 @@ class Writer:
             connection.execute(
                 insert(tables.dead_letters).values(number=number, **files.dead_letters)
             )
-        enter_incidents(connection, commit.incidents, number, replace=commit.replace_incidents)
         totals = {
             "batches": len(commit.batches),
             "records": sum(batch.records for batch in commit.batches),
@@ -280,6 +279,17 @@ class Writer:
         )
         ledger.append(connection, self._signer, [ledger.canonical(entry) for entry in entries])
         connection.execute(delete(tables.intents))
+
+
+def _incident_facts(
+    commit: Commit, rows: Sequence[Mapping[str, object]]
+) -> Mapping[str, object] | None:
+    """What the ledger says of a commit's incidents; None where it changes none."""
+    if not (rows or commit.gone_incidents or commit.replace_incidents):
+        return None
+    digests = {str(row["uid"]): row_digest(row) for row in rows}
+    gone = sorted(commit.gone_incidents)
+    return {"replace": commit.replace_incidents, "rows": digests, "gone": gone}
 
 
 def commit_entry(

@@ -70,7 +70,7 @@ def day_sums(
             pl.col("uid").is_in(list(doubted)).alias("doubted"),
         )
         .filter(pl.col("bits") > 0, pl.col("day").is_not_null(), pl.col("host") != "")
-        .sort("bits", descending=True)
+        .sort("bits", "host", "day", "rule_uid", descending=[True, False, False, False])
         .unique(["host", "day", "rule_uid"], keep="first", maintain_order=True)
         .with_columns(pl.int_range(pl.len()).over("host", "day").alias("place"))
         .group_by("host", "day", maintain_order=True)
@@ -149,7 +149,8 @@ def _shares(sums: pl.DataFrame, exposure: Exposure) -> Floats:
     )
     shares = np.ones(sums.height)
     for (kind,), part in asked.group_by("kind"):
-        tail = known.filter(pl.col("kind") == kind).sort("sum", descending=True).head(MOST_IN_TAIL)
+        tail = known.filter(pl.col("kind") == kind)
+        tail = tail.sort("sum", "host", "day", descending=[True, False, False]).head(MOST_IN_TAIL)
         watched = cells.filter(pl.col("kind") == kind).height
         others = _Others(tail, watched)
         for row in part.iter_rows(named=True):

@@ -13,7 +13,7 @@ from .fusion import FusionSettings, cluster
 from .grouping import Groupings, guarded, placed
 from .identity import identified
 from .interface import Incident
-from .ranking import BUDGET, FLOOR, expected_misses, rank
+from .ranking import BUDGET, FLOOR, expected_misses, likely, ranked, told
 from .surprise import Exposure, calibrate, spoken
 from .verdicts import Verdicts, corrected, held_against_verdicts
 
@@ -27,7 +27,8 @@ class Triage:
 
     `findings` are calibrated; `incidents` ranked, best first; `exposure` is what later scans
     calibrate against; `expected_misses` is what the budget may have cost; `verdicts` are those that
-    corrected the ranking, `groupings` those that changed which findings stand together.
+    corrected the ranking, `groupings` those that changed which findings stand together; `former`
+    are the incidents of the last scan.
     """
 
     findings: pl.DataFrame
@@ -36,6 +37,7 @@ class Triage:
     expected_misses: float
     verdicts: Verdicts = field(default_factory=Verdicts)
     groupings: Groupings = field(default_factory=Groupings)
+    former: Sequence[Incident] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,36 +71,38 @@ def triage(
     history = history or Exposure()
     exposure = history.joined(cells, spoken(findings))
     first = calibrate(findings, exposure, own_record=False)
-    doubted = _likely(_ranked(first, cluster(first, settings.fusion), exposure, settings))
+    doubted = _likely(first, cluster(first, settings.fusion), exposure)
     exposure = history.joined(cells, spoken(findings, doubted))
     calibrated = held_against_verdicts(calibrate(findings, exposure), verdicts)
     labels = cluster(calibrated, settings.fusion)
     _, held = held_against_days(calibrated, labels, exposure)
-    doubted = _likely(_ranked(held, labels, exposure, settings))
+    doubted = _likely(held, labels, exposure)
     exposure, held = held_against_days(calibrated, labels, exposure, doubted)
     groupings = groupings or Groupings()
     people = placed(held, labels, groupings.standing, settings.fusion)
-    ranked = _ranked(held, people.labels, exposure, settings)
+    stories = _told(held, people.labels, exposure)
     telling = (calibrated["surprise"] <= settings.fusion.bridge_surprise).to_numpy()
-    beside = surroundings(held, telling, people.labels, ranked, settings.floor)
+    beside = surroundings(held, telling, people.labels, [*stories.values()], settings.floor)
     beside[people.apart] = -1
-    if (beside >= 0).any():
-        around = np.where(beside >= 0, beside, people.labels)
-        ranked = _ranked(held, around, exposure, settings, context=beside >= 0)
-    ranked = corrected(ranked, verdicts, settings.budget, settings.floor)
+    _tell_with(beside, stories, held, people.labels, exposure)
+
+    def listed(told: dict[int, Incident]) -> list[Incident]:
+        found = ranked(told.values(), settings.budget, settings.floor)
+        return corrected(found, verdicts, settings.budget, settings.floor)
+
+    found = listed(stories)
     if people.touched.any():
 
-        def by(stories: npt.NDArray[np.int64]) -> list[Incident]:
-            alone = np.where(people.touched, stories, -1)
-            found = _ranked(held, alone, exposure, settings)
-            return corrected(found, verdicts, settings.budget, settings.floor)
+        def by(labels: npt.NDArray[np.int64]) -> list[Incident]:
+            return listed(_told(held, np.where(people.touched, labels, -1), exposure))
 
-        ranked = guarded(
-            ranked, by(people.unmerged), by(labels), groupings.standing,
+        found = guarded(
+            found, by(people.unmerged), by(labels), groupings.standing,
             settings.budget, settings.floor,
         )  # fmt: skip
-    incidents = identified(ranked, former, groupings)
-    return Triage(held, incidents, exposure, expected_misses(incidents), verdicts, groupings)
+    incidents = identified(found, former, groupings)
+    misses = expected_misses(incidents)
+    return Triage(held, incidents, exposure, misses, verdicts, groupings, former)
 
 
 def learned(
@@ -111,21 +115,42 @@ def learned(
     return after
 
 
-def _likely(incidents: list[Incident]) -> set[str]:
-    return {uid for one in incidents if one.probability >= DOUBT for uid in one.findings}
+def _likely(findings: pl.DataFrame, labels: npt.NDArray[np.int64], exposure: Exposure) -> set[str]:
+    return likely(_labelled(findings, labels), DOUBT, subjects=exposure.subjects_a_day())
 
 
-def _ranked(
+def _told(
     findings: pl.DataFrame,
     labels: npt.NDArray[np.int64],
     exposure: Exposure,
-    settings: TriageSettings,
     context: npt.NDArray[np.bool_] | None = None,
-) -> list[Incident]:
+) -> dict[int, Incident]:
+    return told(_labelled(findings, labels, context), subjects=exposure.subjects_a_day())
+
+
+def _tell_with(
+    beside: npt.NDArray[np.int64],
+    stories: dict[int, Incident],
+    findings: pl.DataFrame,
+    labels: npt.NDArray[np.int64],
+    exposure: Exposure,
+) -> None:
+    """Tell those stories anew that gain context, and those that lose what becomes it."""
+    moved = beside >= 0
+    if not moved.any():
+        return
+    around = np.where(moved, beside, labels)
+    changed = np.union1d(labels[moved], beside[moved])
+    for one in changed.tolist():
+        stories.pop(one, None)
+    again = np.where(np.isin(around, changed), around, -1)
+    stories.update(_told(findings, again, exposure, context=moved))
+
+
+def _labelled(
+    findings: pl.DataFrame,
+    labels: npt.NDArray[np.int64],
+    context: npt.NDArray[np.bool_] | None = None,
+) -> pl.DataFrame:
     beside = np.zeros(len(labels), dtype=np.bool_) if context is None else context
-    return rank(
-        findings.with_columns(pl.Series("cluster", labels), pl.Series("context", beside)),
-        budget=settings.budget,
-        floor=settings.floor,
-        subjects=exposure.subjects_a_day(),
-    )
+    return findings.with_columns(pl.Series("cluster", labels), pl.Series("context", beside))

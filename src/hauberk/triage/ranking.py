@@ -7,7 +7,7 @@ further tactic that is supported.
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -18,7 +18,7 @@ from hauberk.events import FindingKind, finding_uid, tactics_of
 from .interface import Incident, Link, Reason
 from .narrative import narrate, title
 from .surprise import evidence_bits
-from .weighing import Weighed, events_behind, weigh
+from .weighing import KIND_CAP, Weighed, events_behind, first_words, stories, weigh
 
 PRIOR_BITS = -8.0
 """Log2 odds that a cluster of findings is an incident before its evidence is weighed."""
@@ -33,6 +33,9 @@ SUPPORT_BITS = 2.0
 """Bits of the finding that supports a tactic: what administrators do all day does not."""
 
 MAX_TACTIC_BITS = 5.0
+
+_ROUNDING = 1e-6
+"""Bits by which sums in another order may differ."""
 
 FLOOR = 0.01
 """Incidents less likely than this are not shown even where the budget has room for them."""
@@ -64,25 +67,47 @@ def log_odds(probability: float) -> float:
     return math.log2(kept / (1 - kept))
 
 
-def rank(
-    findings: pl.DataFrame, *, budget: float = BUDGET, floor: float = FLOOR, subjects: float = 0.0
-) -> list[Incident]:
-    """Incidents from findings with a `cluster` column, most probable first.
+def told(findings: pl.DataFrame, *, subjects: float = 0.0) -> dict[int, Incident]:
+    """Incidents by the number of their cluster, from findings with `cluster` and `context`.
 
     `subjects`: how many hosts, addresses and principals are watched a day.
     """
     prior = prior_bits(subjects)
-    strongest = findings.with_columns(evidence_bits(pl.col("surprise")).alias("bits")).sort(
-        "bits", "time", descending=[True, False], nulls_last=True
+    incidents = {cluster: _incident(weigh(rows), prior) for cluster, rows in stories(findings)}
+    return {cluster: one for cluster, one in incidents.items() if one is not None}
+
+
+def ranked(incidents: Iterable[Incident], budget: float, floor: float) -> list[Incident]:
+    """The incidents, most probable first, those within the budget marked."""
+    order = sorted(
+        incidents, key=lambda one: (-one.probability, -one.severity_id, one.start, one.uid)
     )
-    clustered = strongest.filter(pl.col("cluster") >= 0)
-    incidents = [
-        incident
-        for part in clustered.partition_by("cluster", maintain_order=True)
-        if (incident := _incident(part, prior)) is not None
-    ]
-    incidents.sort(key=lambda one: (-one.probability, -one.severity_id, one.start, one.uid))
-    return within_budget(incidents, budget, floor)
+    return within_budget(order, budget, floor)
+
+
+def likely(findings: pl.DataFrame, least: float, *, subjects: float = 0.0) -> set[str]:
+    """Uids of the findings that make incidents of at least this probability; none is context.
+
+    Nothing is told of them, and a cluster whose findings are too weak even if none said what
+    another has said is not looked at: of an estate's clusters nearly all.
+    """
+    prior = prior_bits(subjects)
+    words = first_words(findings)
+    most = (
+        words.group_by("cluster", "kind", "rule_uid")
+        .agg(evidence_bits(pl.col("surprise")).max().alias("bits"))
+        .group_by("cluster", "kind")
+        .agg(pl.col("bits").sum().clip(upper_bound=KIND_CAP))
+        .group_by("cluster")
+        .agg(pl.col("bits").sum())
+        .filter(pl.col("bits") + (prior + MAX_TACTIC_BITS - log_odds(least)) >= -_ROUNDING)
+    )
+    found = []
+    for cluster, rows in stories(words.join(most, on="cluster", how="semi")):
+        weighed = weigh(rows)
+        if _times(weighed) and _probability(_odds(weighed, prior)) >= least:
+            found.append(cluster)
+    return set(findings.filter(pl.col("cluster").is_in(found))["uid"])
 
 
 def within_budget(incidents: list[Incident], budget: float, floor: float) -> list[Incident]:
@@ -103,45 +128,64 @@ def within_budget(incidents: list[Incident], budget: float, floor: float) -> lis
     return marked
 
 
-def _incident(part: pl.DataFrame, prior: float) -> Incident | None:
-    everything = weigh(part)
+def _times(weighed: Sequence[Weighed]) -> list[datetime]:
+    starts = [one.start for one in weighed if one.start]
+    return starts + [one.end for one in weighed if one.end]
+
+
+def _odds(weighed: Sequence[Weighed], prior: float) -> float:
+    """Log2 odds of an incident: the prior, its further tactics, its findings."""
+    return prior + _tactic_bits(_techniques(weighed)) + sum(one.counted for one in weighed)
+
+
+def _tactic_bits(support: Sequence[tuple[str, float]]) -> float:
+    return min(MAX_TACTIC_BITS, TACTIC_BITS * max(0, separate_tactics(_supported(support)) - 1))
+
+
+def _supported(support: Sequence[tuple[str, float]]) -> list[str]:
+    return [technique for technique, bits in support if bits >= SUPPORT_BITS]
+
+
+def _probability(odds: float) -> float:
+    return 1.0 / (1.0 + math.exp2(-odds))
+
+
+def _incident(everything: Sequence[Weighed], prior: float) -> Incident | None:
     weighed = [one for one in everything if not one.context]
-    times = [one.start for one in weighed if one.start] + [one.end for one in weighed if one.end]
+    times = _times(weighed)
     if not times:
         return None
     support = _techniques(weighed)
-    supported = [technique for technique, bits in support if bits >= SUPPORT_BITS]
-    tactics = tactics_of(supported)
-    tactic_bits = min(MAX_TACTIC_BITS, TACTIC_BITS * max(0, separate_tactics(supported) - 1))
-    odds = prior + tactic_bits + sum(one.counted for one in weighed)
+    tactics = tactics_of(_supported(support))
 
     def when(one: Weighed) -> tuple[bool, datetime, str]:
         return one.start is None, one.start or times[0], one.uid
 
-    in_time = sorted(weighed, key=when)
+    in_time = sorted(everything, key=when)
+    story = [one for one in in_time if not one.context]
     entities = _entities(weighed)
     telling = [one for one in weighed if one.counted > 0] or weighed[:1]
     reasons = [Reason(one.message or one.title, one.uid, one.counted) for one in telling]
     shown = tactics or tactics_of(technique for technique, _ in support)
     return Incident(
-        uid=finding_uid("incident", in_time[0].uid),
+        uid=finding_uid("incident", story[0].uid),
         title=title(weighed, entities),
-        probability=1.0 / (1.0 + 2.0**-odds),
+        probability=_probability(_odds(weighed, prior)),
         prior_bits=prior,
-        tactic_bits=tactic_bits,
+        tactic_bits=_tactic_bits(support),
         start=min(times),
         end=max(times),
         entities=entities,
         techniques=[technique for technique, _ in support],
         tactics=[str(tactic) for tactic in shown],
-        findings=[one.uid for one in sorted(everything, key=when)],
+        findings=[one.uid for one in in_time],
         event_count=events_behind(weighed),
         reasons=reasons,
         links=_links(weighed),
-        narrative=narrate(in_time, entities),
+        narrative=narrate(story, entities),
         above_budget=False,
         severity_id=max((one.severity_id for one in weighed), default=0),
-        context=[one.uid for one in sorted(everything, key=when) if one.context],
+        context=[one.uid for one in in_time if one.context],
         analytics=list(dict.fromkeys(one.title for one in telling))[:MAX_ANALYTICS],
     )
 
@@ -169,7 +213,7 @@ def separate_tactics(techniques: Iterable[str]) -> int:
     return sum(placed(technique, set()) for technique in wanted)
 
 
-def _techniques(weighed: list[Weighed]) -> list[tuple[str, float]]:
+def _techniques(weighed: Sequence[Weighed]) -> list[tuple[str, float]]:
     """Techniques and the bits that speak for each, best supported first."""
     strongest: dict[str, float] = {}
     counted: dict[str, float] = {}

@@ -222,7 +222,8 @@ def _estate(asked: pl.DataFrame, exposure: Exposure, doing: pl.DataFrame) -> pl.
     many times a day, so a single judgement's p says too little of a day; were its p-values uniform,
     days with one at least as strong would fall in proportion to p from those it reported at all.
     """
-    hits = exposure.hits.sort("strength")
+    # Weights in one order each time: a sum's last digit must not change from run to run.
+    hits = exposure.hits.sort("strength", "rule", "host", "day")
     everywhere = hits.select(
         "rule", "strength", pl.col("weight").cum_sum().over("rule").alias("all_hits")
     )

@@ -1,14 +1,18 @@
 """What each finding of a cluster is worth beside the others."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import polars as pl
 
 from hauberk.events import FindingKind
+
+from .surprise import evidence_bits
 
 SAME_TECHNIQUE = 0.5
 """Worth of a finding relative to a stronger one of the same kind and technique."""
@@ -27,6 +31,16 @@ MOMENT = timedelta(minutes=1)
 
 KIND_CAP = 24.0
 """Most bits that findings of one kind bring to an incident."""
+
+_ROWS_AT_ONCE = 4000
+"""Findings that are rows of Python at a time, and what their last story has beyond that."""
+
+_READ = (
+    "uid", "title", "message", "kind", "rule_uid", "techniques", "entities", "time", "end_time",
+    "count", "evidence", "severity_id", "context",
+)  # fmt: skip
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +69,58 @@ def events_behind(findings: Sequence[Weighed]) -> int:
     return len(kept) + sum(max(0, one.count - len(one.evidence)) for one in findings)
 
 
-def weigh(part: pl.DataFrame) -> list[Weighed]:
+def stories(findings: pl.DataFrame) -> Iterator[tuple[int, list[Row]]]:
+    """Each cluster (from 0 on) with its findings as rows, strongest first; few are rows at a time.
+
+    Needs the columns `cluster` and `context` beside those of FINDING_SCHEMA; gives `bits` too.
+    """
+    ordered = findings.filter(pl.col("cluster") >= 0).select(
+        "cluster", *_READ, evidence_bits(pl.col("surprise")).alias("bits")
+    )
+    ordered = ordered.sort(
+        "cluster", "bits", "time", "uid", descending=[False, True, False, False], nulls_last=True
+    )
+    at = 0
+    while at < ordered.height:
+        # The last cluster of a slice may go on beyond it.
+        last = ordered["cluster"][min(at + _ROWS_AT_ONCE, ordered.height) - 1]
+        end = int(ordered["cluster"].search_sorted(last, side="right"))
+        rows = ordered.slice(at, end - at).to_dicts()
+        for cluster, of_cluster in groupby(rows, key=itemgetter("cluster")):
+            yield cluster, list(of_cluster)
+        at = end
+
+
+def first_words(findings: pl.DataFrame) -> pl.DataFrame:
+    """Of each cluster the strongest finding of each analytic and techniques.
+
+    Nothing else changes what the cluster is worth: see `weigh`.
+    """
+    said = pl.col("techniques").list.join(",").alias("said")
+    order = findings.with_columns(said).sort("surprise", "time", "uid", nulls_last=True)
+    return order.unique(
+        ["cluster", "kind", "rule_uid", "said"], keep="first", maintain_order=True
+    ).drop("said")
+
+
+def weigh(rows: Iterable[Row]) -> list[Weighed]:
     """Discount the findings of one cluster, given strongest first; strongest counted first.
 
-    Those with a true column `context`, if there is one, count for nothing.
+    Those with a true `context` count for nothing.
     """
     spoken: Counter[tuple[str, str]] = Counter()
     kinds: Counter[str] = Counter()
     rules: set[tuple[str, str]] = set()
     sums: dict[str, float] = {}
-    telling: list[dict[str, Any]] = []
+    telling: list[Row] = []
     weighed = []
-    for row in part.iter_rows(named=True):
+    for row in rows:
         kind, techniques = row["kind"], tuple(row["techniques"] or ())
         about = techniques[0].split(".", 1)[0] if techniques else row["rule_uid"]
         rule = (kind, row["rule_uid"])
         discount = SAME_TECHNIQUE ** spoken[kind, about] * SAME_KIND ** kinds[kind]
         # The same rule again on the same story is the same evidence again.
-        context = bool(row.get("context"))
+        context = row["context"]
         counted = 0.0 if context or rule in rules else row["bits"] * discount
         if counted > 0 and _told(row, telling):
             counted *= SAME_MOMENT
@@ -94,7 +142,7 @@ def weigh(part: pl.DataFrame) -> list[Weighed]:
     return sorted(weighed, key=lambda one: -one.counted)
 
 
-def _told(row: dict[str, Any], stronger: list[dict[str, Any]]) -> bool:
+def _told(row: Row, stronger: Sequence[Row]) -> bool:
     """Whether a stronger finding rests on the same event, or on the same moment and entities."""
     events, entities = set(row["evidence"] or ()), set(row["entities"] or ())
     for other in stronger:
