@@ -247,6 +247,9 @@ def test_numbers_that_do_not_add_up_are_refused(home_path: Path, full_commit: Fu
             home.commit(Commit(batches=commit.batches, tables=commit.tables))
         with pytest.raises(ValueError, match="type"):
             home.commit(Commit(entries=[{"type": "batch"}]))
+        twice = [commit.incidents[0].uid]
+        with pytest.raises(ValueError, match="twice"):
+            home.commit(Commit(incidents=commit.incidents, gone_incidents=twice))
         assert home.records.commits() == []
 
 

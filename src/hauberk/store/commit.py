@@ -137,6 +137,9 @@ def check(commit: Commit) -> None:
     said = sum(batch.events for batch in commit.batches)
     if stored != said:
         raise ValueError(f"the tables hold {stored} events, the batches say {said}")
+    uids = [*(storable(one.uid) for one in commit.incidents), *commit.gone_incidents]
+    if len(uids) != len(set(uids)):
+        raise ValueError("an incident stands in the commit twice")
     for entry in commit.entries:
         if not isinstance(entry.get("type"), str) or entry["type"] in OWN_ENTRY_TYPES:
             raise ValueError("a ledger entry needs a type of its own")
