@@ -154,11 +154,12 @@ def last_commit(home: Home) -> int:
 
 
 def judge_new(
-    home: Home, behaviour: Sequence[Detector], progress: Progress
+    home: Home, behaviour: Sequence[Detector], progress: Progress, at_once: int | None = None
 ) -> tuple[Judged, tuple[int, int]]:
     """Judge what no scan has judged yet, also what one that was killed had read."""
     commits = unjudged(home)
-    return judge_lake(home, behaviour, _states(home, behaviour), commits, progress), commits
+    states = _states(home, behaviour)
+    return judge_lake(home, behaviour, states, commits, progress, at_once), commits
 
 
 def unjudged(home: Home) -> tuple[int, int]:
@@ -285,6 +286,7 @@ def publish(
             facts={
                 "judged": commits[1],
                 "judged_from": commits[0],
+                "judged_at_once": judged.at_once,
                 "told": _newly_told(made.former, made.incidents),
                 "budget": budget,
                 "verdicts": verdict_facts(made.verdicts),

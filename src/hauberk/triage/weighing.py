@@ -97,7 +97,8 @@ def first_words(findings: pl.DataFrame) -> pl.DataFrame:
     Nothing else changes what the cluster is worth: see `weigh`.
     """
     said = pl.col("techniques").list.join(",").alias("said")
-    order = findings.with_columns(said).sort("surprise", "time", "uid", nulls_last=True)
+    read = findings.select("cluster", *_READ, "surprise", said)
+    order = read.sort("surprise", "time", "uid", nulls_last=True)
     return order.unique(
         ["cluster", "kind", "rule_uid", "said"], keep="first", maintain_order=True
     ).drop("said")
