@@ -8,6 +8,7 @@ one log and one kind (one Windows channel and event id, one Zeek log, one API se
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol, TypeVar, cast
 
 import polars as pl
@@ -83,13 +84,15 @@ class EventBatch:
     """Events that are judged together. `groups` is empty when the batch was read from the lake.
 
     `tables` holds at most one frame per class, its columns a subset of the class's schema. `hits`
-    is what rules said of single events, for the detectors that judge several of those together.
+    is what rules said of single events, for the detectors that judge several of those together;
+    `arrived` is when the last of them came: what claims to be of later is of no time yet.
     """
 
     batch_id: str
     tables: Mapping[EventClass, pl.DataFrame]
     groups: Sequence[EventGroup] = field(default=())
     hits: pl.DataFrame | None = None
+    arrived: datetime | None = None
     _derived: dict[object, list[tuple[tuple[pl.DataFrame, ...], object]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

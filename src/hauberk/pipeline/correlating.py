@@ -49,8 +49,9 @@ def correlate(
     if detector.is_late(state, pl.DataFrame({"time": [span[0]]})):
         state, commits = {}, (0, commits[1])
     said, faults = [no_findings()], []
+    arrived = home.records.time_of(commits[1])
     for number, hits in enumerate(_slices(home, commits)):
-        batch = EventBatch(f"hits-{commits[1]}-{number}", {}, hits=hits)
+        batch = EventBatch(f"hits-{commits[1]}-{number}", {}, hits=hits, arrived=arrived)
         found, state, fault = judged(detector, batch, state)
         said.append(found)
         if fault is not None:

@@ -103,6 +103,13 @@ class Records(FindingRecords):
             number: int | None = connection.execute(query).scalar()
         return number
 
+    def time_of(self, number: int) -> datetime | None:
+        """When a commit was made; None where there is none of that number."""
+        query = select(tables.commits.c.time).where(tables.commits.c.number == number)
+        with self._engine.connect() as connection:
+            time: int | None = connection.execute(query).scalar()
+        return None if time is None else from_micros(time)
+
     def accounting(self) -> list[Accounting]:
         """What became of the records, by format."""
         batches = tables.batches

@@ -13,7 +13,7 @@ from hauberk.detect import State
 from hauberk.detect.sigma import CorrelationDetector, RuleSet, load_rules
 from hauberk.events import EventBatch
 
-from .conftest import BASE, Hit, frame_of, judged_at_once
+from .conftest import BASE, START, Hit, frame_of, judged_at_once
 
 LATENESS = 120
 
@@ -166,6 +166,29 @@ def test_hits_that_come_too_late_are_counted(correlated: Callable[..., RuleSet])
         _, state = detector.judge(EventBatch("b", {}, hits=frame_of(rules, [("a", at, {})])), state)
     assert detector.lost(state) == ["1 hits came after their time was judged"]
     assert detector.is_late(state, frame_of(rules, [("a", 20, {})]))
+
+
+def test_a_forged_date_makes_nothing_else_late(correlated: Callable[..., RuleSet]) -> None:
+    rules = correlated(
+        "title: t\ncorrelation: {type: event_count, rules: a, timespan: 5m, condition: {gte: 2}}"
+    )
+    detector = CorrelationDetector(rules)
+    state: State = {}
+    said = []
+    year = 365 * 86_400
+    for at in ([0, year], [1200], [2400, 2401], [3600]):
+        hits = frame_of(rules, [("a", one, {}) for one in at], [f"b:{one}" for one in at])
+        assert not (state and detector.is_late(state, hits))
+        arrived = START + timedelta(seconds=at[0])
+        found, state = detector.judge(EventBatch("b", {}, hits=hits, arrived=arrived), state)
+        said.append(found)
+    assert detector.lost(state) == []
+    assert pl.concat(said)["evidence"].to_list() == [["b:2400", "b:2401"]]
+    # It is judged when its time has come.
+    late = frame_of(rules, [("a", year + 10, {})], ["b:last"])
+    arrived = START + timedelta(seconds=year + 10)
+    _, state = detector.judge(EventBatch("b", {}, hits=late, arrived=arrived), state)
+    assert sorted(detector.pending(state)["evidence"].to_list()[-1]) == [f"b:{year}", "b:last"]
 
 
 def test_what_is_judged_at_once_is_said_whole(correlated: Callable[..., RuleSet]) -> None:

@@ -3,12 +3,13 @@
 Event time alone counts. Hits may come in any order as long as none is older than the newest by more
 than the lateness: what is judged lies that far back, in whole minutes, and is final. What is said
 therefore depends neither on how hits were cut into batches nor, within the lateness, on their
-order. `pending` says what would be said if nothing more came.
+order. `pending` says what would be said if nothing more came. Hits that claim to be of later than
+they came do not move time on: one forged date would make all that follows late.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -68,7 +69,7 @@ class CorrelationDetector:
         """Findings that are final with the hits of this batch, and the state after it."""
         if not self._correlations or batch.hits is None or not batch.hits.height:
             return no_findings(), state
-        memory = self._with(self._remembered(state), batch.hits)
+        memory = self._with(self._remembered(state), batch.hits, batch.arrived)
         done = (memory.latest or 0) - self._lateness
         if memory.waiting.height > MAX_WAITING:
             half = memory.waiting["time"].sort()[-MAX_WAITING // 2]
@@ -85,7 +86,7 @@ class CorrelationDetector:
         if memory.latest is None or not self._correlations:
             return no_findings()
         found: list[dict[str, object]] = []
-        self._until(memory, memory.latest + 1, found)
+        self._until(memory, _newest(memory) + 1, found)
         return _last(found)
 
     def finished(self, state: State) -> pl.DataFrame:
@@ -95,7 +96,7 @@ class CorrelationDetector:
             return no_findings()
         found: list[dict[str, object]] = []
         longest = sum(one.timespan for one in self._correlations)
-        self._until(memory, memory.latest + (longest + 1) * SECOND, found)
+        self._until(memory, _newest(memory) + (longest + 1) * SECOND, found)
         return _last(found)
 
     def lost(self, state: State) -> Sequence[str]:
@@ -124,16 +125,18 @@ class CorrelationDetector:
             opened={uid: frame for uid, frame in memory.opened.items() if uid in known},
         )
 
-    def _with(self, memory: Memory, hits: pl.DataFrame) -> Memory:
-        """The memory with hits that wait, and time moved on by them."""
+    def _with(self, memory: Memory, hits: pl.DataFrame, arrived: datetime | None) -> Memory:
+        """The memory with hits that wait, and time moved on by them, to when they came at most."""
         waiting = joined_hits([memory.waiting, hits])
         late = 0
         if memory.done is not None:
             timely = waiting.filter(pl.col("time").dt.epoch("us") >= memory.done)
             waiting, late = timely, waiting.height - timely.height
         waiting = waiting.unique(["rule", "uid"], keep="first", maintain_order=True)
-        latest = hits["time"].dt.epoch("us").max()
-        newest = max(memory.latest or 0, latest if isinstance(latest, int) else 0)
+        latest = _last_time(hits)
+        if arrived is not None:
+            latest = min(latest, int(arrived.timestamp() * SECOND))
+        newest = max(memory.latest or 0, latest)
         return replace(memory, waiting=waiting, latest=newest, late=memory.late + late)
 
     def _until(self, memory: Memory, until: int, found: list[dict[str, object]]) -> Memory:
@@ -208,6 +211,17 @@ class CorrelationDetector:
 
     def _told(self, one: Correlation, done: Step) -> Iterable[dict[str, object]]:
         return self._teller.findings(one, done) if done.matches.height else ()
+
+
+def _last_time(hits: pl.DataFrame) -> int:
+    """Time of the last of the hits in microseconds; 0 where there is none."""
+    latest = hits["time"].dt.epoch("us").max()
+    return latest if isinstance(latest, int) else 0
+
+
+def _newest(memory: Memory) -> int:
+    """Time of the newest hit that the memory knows, waiting ones included."""
+    return max(memory.latest or 0, _last_time(memory.waiting))
 
 
 def _last(found: list[dict[str, object]]) -> pl.DataFrame:
