@@ -33,10 +33,6 @@ that has grown is judged less often, and never all the time."""
 MOST_PAUSE_SECONDS = 300.0
 """Longest such pause: more comes meanwhile, and a round that has more to judge takes longer."""
 
-LIVE_SLICE_EVENTS = 100_000
-"""Events that a round holds in memory at once: fewer than a scan, so that a round that has more to
-judge takes longer and no more room."""
-
 
 @dataclass(slots=True)
 class _Shown:
@@ -135,7 +131,7 @@ class Behind:
         since, until = unjudged(self._home)
         if since == until:
             return
-        judged, commits = judge_new(self._home, self._detectors, Silent(), LIVE_SLICE_EVENTS)
+        judged, commits = judge_new(self._home, self._detectors, Silent())
         made = triage_home(self._home, judged, self._options)
         publish(self._home, judged, made, commits, self._options.budget)
         self._told.findings(judged.findings)

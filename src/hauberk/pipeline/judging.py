@@ -44,7 +44,6 @@ class Judged:
     findings: pl.DataFrame
     states: Mapping[str, State]
     cells: pl.DataFrame
-    at_once: int  # events that were judged together at most
     events: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     faults: Sequence[DetectorFault] = ()
@@ -62,17 +61,14 @@ def wanted_columns(detectors: Sequence[Detector]) -> dict[EventClass, list[str]]
 
 
 def slices(
-    home: Home,
-    columns: Mapping[EventClass, list[str]],
-    commits: tuple[int, int],
-    at_once: int,
+    home: Home, columns: Mapping[EventClass, list[str]], commits: tuple[int, int]
 ) -> Iterator[EventBatch]:
     """Events of the commits after the first and up to the second, in time order, cut to size.
 
     Events without a plausible time come first, in a slice of their own.
     """
     cuts: list[tuple[datetime | None, datetime | None]] = [(None, None)]
-    slices_of_time = home.lake.time_slices(at_once, list(columns), after_commit=commits[0])
+    slices_of_time = home.lake.time_slices(SLICE_EVENTS, list(columns), after_commit=commits[0])
     cuts.extend((one.since, one.until) for one in slices_of_time)
     for number, (since, until) in enumerate(cuts):
         tables = {}
@@ -111,13 +107,8 @@ def judge_lake(
     states: Mapping[str, State],
     commits: tuple[int, int],
     progress: Progress,
-    at_once: int | None = None,
 ) -> Judged:
-    """Judge the events of the commits after the first and up to the second.
-
-    `at_once`: how many are in memory together, SLICE_EVENTS unless told; a replay has to know.
-    """
-    at_once = at_once or SLICE_EVENTS
+    """Judge the events of the commits after the first and up to the second."""
     columns = wanted_columns(detectors)
     after = dict(states)
     said = [no_findings()]
@@ -130,7 +121,7 @@ def judge_lake(
     of_lake = [one for one in detectors if not one.spec.reads_hits]
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="judge") as pool:
         watched = pool.submit(host_days, home, commits)
-        for batch in slices(home, columns, commits, at_once):
+        for batch in slices(home, columns, commits):
             judging = [
                 pool.submit(_timed, detector, batch, after.get(detector.spec.name, {}))
                 for detector in of_lake
@@ -163,7 +154,7 @@ def judge_lake(
     progress.end("judge")
     # A detector may say a finding again with more, in a later slice: its last word counts.
     last = pl.concat(said).unique("uid", keep="last", maintain_order=True)
-    return Judged(last, after, cells, at_once, events, seconds, faults, lost)
+    return Judged(last, after, cells, events, seconds, faults, lost)
 
 
 def _timed(

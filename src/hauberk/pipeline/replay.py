@@ -208,8 +208,7 @@ def _judged(home: Home, detector: Detector, number: int) -> pl.DataFrame:
     facts = next((one.facts for one in home.records.commits() if one.number == number), {})
     commits = (_number(facts.get("judged_from")), _number(facts.get("judged")))
     before = {detector.spec.name: home.records.state(detector.spec.name, before_commit=number)}
-    at_once = _number(facts.get("judged_at_once"))
-    return judge_lake(home, [detector], before, commits, Silent(), at_once).findings
+    return judge_lake(home, [detector], before, commits, Silent()).findings
 
 
 def _number(value: object) -> int:

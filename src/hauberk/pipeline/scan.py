@@ -154,12 +154,11 @@ def last_commit(home: Home) -> int:
 
 
 def judge_new(
-    home: Home, behaviour: Sequence[Detector], progress: Progress, at_once: int | None = None
+    home: Home, behaviour: Sequence[Detector], progress: Progress
 ) -> tuple[Judged, tuple[int, int]]:
     """Judge what no scan has judged yet, also what one that was killed had read."""
     commits = unjudged(home)
-    states = _states(home, behaviour)
-    return judge_lake(home, behaviour, states, commits, progress, at_once), commits
+    return judge_lake(home, behaviour, _states(home, behaviour), commits, progress), commits
 
 
 def unjudged(home: Home) -> tuple[int, int]:
@@ -286,7 +285,6 @@ def publish(
             facts={
                 "judged": commits[1],
                 "judged_from": commits[0],
-                "judged_at_once": judged.at_once,
                 "told": _newly_told(made.former, made.incidents),
                 "budget": budget,
                 "verdicts": verdict_facts(made.verdicts),
