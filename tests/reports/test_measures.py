@@ -92,7 +92,7 @@ def test_acts_on_what_an_incident_supersedes_are_its_own(tmp_path: Path) -> None
         clock.now = START + timedelta(minutes=9)
         heir = incident("new", START, ["old"])
         commit = Commit(
-            incidents=[heir], replace_incidents=True, facts={"told": ["new"]},
+            incidents=[heir], gone_incidents=["old"], facts={"told": ["new"]},
             entries=[act("verdict", "ann", 8, "old", verdict="true")],
         )  # fmt: skip
         home.commit(commit)

@@ -159,7 +159,7 @@ def test_the_last_word_on_each_finding_is_what_is_read(words: list[list[tuple[st
         assert dict(zip(read["uid"], read["count"], strict=True)) == last
 
 
-def test_incidents_are_replaced_by_uid_or_all_at_once(
+def test_incidents_are_replaced_by_uid_and_go_by_uid(
     home_path: Path, full_commit: FullCommit
 ) -> None:
     one, two = full_commit("one").incidents[0], full_commit("two").incidents[0]
@@ -173,11 +173,11 @@ def test_incidents_are_replaced_by_uid_or_all_at_once(
         assert home.records.incident("%") is None
         home.commit(Commit(incidents=[one], gone_incidents=[two.uid]))
         assert home.records.incidents() == [one]
-        home.commit(Commit(incidents=[two], replace_incidents=True))
+        home.commit(Commit(incidents=[two], gone_incidents=[one.uid, "never there"]))
         assert home.records.incidents() == [two]
         home.commit(Commit(gone_incidents=[two.uid]))
         assert home.records.incidents() == []
-    assert not verify(home_path).faults
+    assert verify(home_path).ok
 
 
 def test_incidents_are_read_by_probability_whenever_they_were_stored(

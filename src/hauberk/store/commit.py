@@ -80,9 +80,8 @@ class Commit:
     findings
         FINDING_SCHEMA; of a uid the last row counts. What is stored of a uid stays; a row that
         differs from it is stored beside it and is what readers see from then on.
-    incidents, gone_incidents, replace_incidents
-        added to those stored (same uid: replaced), the uids of those that are no longer; or put
-        in place of all of them.
+    incidents, gone_incidents
+        added to those stored (same uid: replaced), and the uids of those that are no longer.
     states
         detector name to its named tables; the new state of the detectors named, whole.
     facts
@@ -97,7 +96,6 @@ class Commit:
     findings: pl.DataFrame = field(default_factory=no_findings)
     incidents: Sequence[StoredIncident] = ()
     gone_incidents: Sequence[str] = ()
-    replace_incidents: bool = False
     states: Mapping[str, Mapping[str, pl.DataFrame]] = field(default_factory=dict)
     facts: Mapping[str, object] = field(default_factory=dict)
     entries: Sequence[Mapping[str, object]] = ()

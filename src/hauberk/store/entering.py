@@ -75,16 +75,12 @@ def enter_removals(connection: Connection, paths: Sequence[str], number: int) ->
 
 
 def enter_incidents(
-    connection: Connection, rows: Sequence[Mapping[str, object]], gone: Sequence[str] | None
+    connection: Connection, rows: Sequence[Mapping[str, object]], gone: Sequence[str]
 ) -> None:
-    """Enter incidents in place of those with the same uid and of `gone`; None: in place of all."""
-    known = delete(tables.incidents)
-    if gone is None:
-        connection.execute(known)
-    else:
-        uids = [*gone, *(str(row["uid"]) for row in rows)]
-        for at in range(0, len(uids), _ASK_AT_ONCE):
-            chosen = tables.incidents.c.uid.in_(uids[at : at + _ASK_AT_ONCE])
-            connection.execute(known.where(chosen))
+    """Enter incidents in place of those with the same uid, and take out those that are gone."""
+    uids = [*gone, *(str(row["uid"]) for row in rows)]
+    for at in range(0, len(uids), _ASK_AT_ONCE):
+        chosen = tables.incidents.c.uid.in_(uids[at : at + _ASK_AT_ONCE])
+        connection.execute(delete(tables.incidents).where(chosen))
     if rows:
         connection.execute(insert(tables.incidents), list(rows))

@@ -88,9 +88,9 @@ def _read(expected: Expected, entry: JsonObject) -> None:
             expected.dead_letters[number] = entry["dead_letters"]
         incidents = entry["incidents"]
         if incidents:
-            if incidents["replace"]:
+            if incidents.get("replace"):  # earlier versions put all in place of all
                 expected.incidents.clear()
-            for uid in incidents.get("gone", ()):  # earlier versions replaced all of them
+            for uid in incidents.get("gone", ()):
                 expected.incidents.pop(uid, None)
             expected.incidents.update(incidents["rows"])
 

@@ -100,8 +100,7 @@ class Writer:
         self._reach(Step.RECORDS)
         with self._engine.begin() as connection:
             self._enter(connection, commit, number, files, now)
-            gone = None if commit.replace_incidents else commit.gone_incidents
-            enter_incidents(connection, rows, gone)
+            enter_incidents(connection, rows, commit.gone_incidents)
             self._reach(Step.RECORDS_WRITTEN)
         self._reach(Step.DONE)
         return number
@@ -285,11 +284,10 @@ def _incident_facts(
     commit: Commit, rows: Sequence[Mapping[str, object]]
 ) -> Mapping[str, object] | None:
     """What the ledger says of a commit's incidents; None where it changes none."""
-    if not (rows or commit.gone_incidents or commit.replace_incidents):
+    if not (rows or commit.gone_incidents):
         return None
     digests = {str(row["uid"]): row_digest(row) for row in rows}
-    gone = sorted(commit.gone_incidents)
-    return {"replace": commit.replace_incidents, "rows": digests, "gone": gone}
+    return {"rows": digests, "gone": sorted(commit.gone_incidents)}
 
 
 def commit_entry(

@@ -51,11 +51,10 @@ def say(home: Path, *findings: str, incidents: list[Incident] | None = None) -> 
     """Commit findings by uid, and incidents in place of all that were there."""
     with Home.open(home) as opened:
         rows = [finding(one) for one in findings]
-        stored = None if incidents is None else [stored_incident(one) for one in incidents]
-        opened.commit(
-            Commit(findings=findings_frame(rows), incidents=stored or (),
-                   replace_incidents=stored is not None)
-        )  # fmt: skip
+        stored = [stored_incident(one) for one in incidents or ()]
+        before = set() if incidents is None else {one.uid for one in opened.records.incidents()}
+        gone = sorted(before - {one.uid for one in stored})
+        opened.commit(Commit(findings=findings_frame(rows), incidents=stored, gone_incidents=gone))
 
 
 def message(number: int, **changes: Any) -> Message:
