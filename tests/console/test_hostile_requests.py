@@ -1,5 +1,6 @@
 """Requests that no page of ours sends: other addresses, other hosts, other shapes, other SQL."""
 
+import contextlib
 import http.server
 import re
 import socket
@@ -208,19 +209,22 @@ def said_to(port: int, data: bytes) -> bytes:
         socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as wire,
     ):
-        wire.sendall(data)
+        with contextlib.suppress(ConnectionError):  # it need not hear us out
+            wire.sendall(data)
         wire.settimeout(1.5)
         got = b""
         try:
             while part := wire.recv(65536):
                 got += part
-        except TimeoutError:
+        except (TimeoutError, ConnectionError):
             pass
     return got
 
 
 HEAD = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\n"
 SECOND = b"GET /people HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LONG = b"a" * 1_000_000
+"""More than comes with one read: the bound is asked of what is not whole by then."""
 
 
 @pytest.mark.parametrize(
@@ -233,8 +237,8 @@ SECOND = b"GET /people HTTP/1.1\r\nHost: localhost\r\n\r\n"
         HEAD + b"Content-Length : 5\r\n\r\nabcde" + SECOND,
         b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b: folded\x00\r\n\r\n",
-        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+        b"GET /" + LONG + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + LONG + b"\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: 127.0.0.1:22\r\n\r\n",
         b"GET http://127.0.0.1:22/ HTTP/1.1\r\nHost: evil.example\r\n\r\n",

@@ -6,13 +6,18 @@ Loads nothing but the standard library, so that it is there before anything else
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _USUAL = (signal.SIG_DFL, signal.default_int_handler)
+
+AT_ONCE_SECONDS = 1.0
+"""A signal that follows the first one so soon is no second one."""
 
 
 class Stopped(BaseException):
@@ -56,13 +61,30 @@ def when_stopped() -> Iterator[None]:
 
 @contextmanager
 def ended_in_order(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM sets `stop`, for what ends by itself; the second one stops."""
+    """The first Ctrl-C or SIGTERM sets `stop`, for what ends by itself; the second one stops.
+
+    What comes at once is one signal: Linux tells of a parent's death once for each of its threads.
+    """
+    first: float | None = None
+    asked: SimpleQueue[bool] = SimpleQueue()
     before: dict[int, Any] = {}  # whatever handlers the interpreter knows
 
     def told(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, before[number])
-        stop.set()
+        nonlocal first
+        now = time.monotonic()
+        if first is None:
+            first = now
+            asked.put(True)
+        elif now - first >= AT_ONCE_SECONDS:
+            signal.signal(number, before[number])
+            signal.raise_signal(number)
 
+    def pass_on() -> None:
+        if asked.get():
+            stop.set()
+
+    # An Event has a lock, which who is interrupted may hold: no handler may set it.
+    threading.Thread(target=pass_on, name="signals", daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):
         before[number] = signal.signal(number, told)
     try:
@@ -70,3 +92,4 @@ def ended_in_order(stop: threading.Event) -> Iterator[None]:
     finally:
         for known, handler in before.items():
             signal.signal(known, handler)
+        asked.put(False)

@@ -2,11 +2,11 @@
 
 import contextlib
 import ipaddress
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -121,7 +121,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._console = console
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal asks us to end."""
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, asked by a signal: not in its handler, which may interrupt who has the lock."""
         self._console.stopping.set()
-        super().handle_exit(sig, frame)
+        await super().shutdown(sockets)
