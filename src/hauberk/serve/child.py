@@ -23,6 +23,15 @@ WORDS = 5
 
 MAX_REPORT = 1 << 20
 _READ = 64 << 10
+_MALLOC = {
+    # Else glibc makes heaps for all threads, and gives back little of them.
+    "MALLOC_ARENA_MAX": "2",
+    # Else the first large buffer that is freed teaches it to take such ones from the heap, which
+    # small ones between them then hold at its widest. Set alone, the heap's end would come and go.
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
+}
+"""Settings of a part's allocator, unless the environment has others."""
 _NOT_FOR_PARTS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", KEEPER, *LISTEN)
 
 
@@ -53,8 +62,8 @@ class Child:
         passed = [*kept.values(), theirs.fileno()] if theirs else []
         environment = {name: at for name, at in os.environ.items() if name not in _NOT_FOR_PARTS}
         environment["LISTEN_FDNAMES"] = ":".join(kept)
-        # Else glibc makes heaps for all threads, and gives back little of them.
-        environment.setdefault("MALLOC_ARENA_MAX", "2")
+        for name, value in _MALLOC.items():
+            environment.setdefault(name, value)
         try:
             self._process = subprocess.Popen(  # noqa: S603  # our own command, without a shell
                 [
