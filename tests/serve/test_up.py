@@ -165,6 +165,8 @@ def test_a_watch_that_gives_no_sign_of_life_is_ended_and_started_again(running: 
 def test_an_end_leaves_nothing_running_and_everything_stored_once(
     running: System, manager: Manager
 ) -> None:
+    write(running, range(5000, 5010))
+    wait(lambda: any("b.exe 5009" in one for one in stored(running.home)), "all to be stored")
     assert running.end() == 0
     assert "STOPPING=1" in manager.said
     assert running.left() == []
