@@ -162,6 +162,12 @@ def test_a_watch_that_gives_no_sign_of_life_is_ended_and_started_again(running: 
     wait(lambda: "stuck" in own(running.home, "watch"), "that to be an event")
 
 
+def test_parts_keep_large_buffers_out_of_the_heap(running: System) -> None:
+    told = Path(f"/proc/{running.part('watch')['pid']}/environ").read_bytes().split(b"\0")
+    assert b"MALLOC_MMAP_THRESHOLD_=1048576" in told
+    assert b"MALLOC_TRIM_THRESHOLD_=16777216" in told
+
+
 def test_an_end_leaves_nothing_running_and_everything_stored_once(
     running: System, manager: Manager
 ) -> None:

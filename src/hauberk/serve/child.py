@@ -26,8 +26,8 @@ _READ = 64 << 10
 _MALLOC = {
     # Else glibc makes heaps for all threads, and gives back little of them.
     "MALLOC_ARENA_MAX": "2",
-    # Else the first large buffer that is freed teaches it to take such ones from the heap, which
-    # small ones between them then hold at its widest. Set alone, the heap's end would come and go.
+    # Else glibc takes large buffers from the heap too once one was freed, and small ones between
+    # them hold the heap at its widest. Either threshold, set alone, fixes the other at 128 KiB.
     "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
 }
